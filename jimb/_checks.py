@@ -1,0 +1,122 @@
+"""Checks of what a caller passes, in sentences that say what to do.
+
+Shapes and dtypes are checked at trace time, always. Numbers are checked where they are Python or
+NumPy; a device array is never synced: there, a wrong number becomes NaN and a checkify message.
+"""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import checkify
+from jax.typing import DTypeLike
+
+from jimb._typing import Array, ArrayLike, Bool
+
+
+def on_host(*values: Any) -> bool:
+    """Whether all values are Python or NumPy numbers, which can be looked at without a sync."""
+    return all(
+        isinstance(v, bool | int | float | list | tuple | np.ndarray | np.generic) for v in values
+    )
+
+
+def describe(x: Array | np.ndarray) -> str:
+    """`float32[8, 10]`, for error sentences."""
+    return f"{x.dtype}{list(x.shape)}"
+
+
+def floating(name: str, value: ArrayLike) -> Array:
+    """`value` as an array; TypeError unless it is floating point."""
+    array = jnp.asarray(value)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(
+            f"{name} must be floating point, got {describe(array)}; cast with .astype(jnp.float32)."
+        )
+    return array
+
+
+def class_logits(logits: ArrayLike) -> Array:
+    """Logits `[..., K]` with K >= 1."""
+    array = floating("logits", logits)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(
+            f"logits need a last axis of at least one class, [..., K], got {describe(array)}."
+        )
+    return array
+
+
+def integer(name: str, value: ArrayLike) -> Array:
+    """`value` as an array; TypeError unless it holds integers (booleans do not count)."""
+    array = jnp.asarray(value)
+    if not jnp.issubdtype(array.dtype, jnp.integer):
+        raise TypeError(
+            f"{name} must be integers, got {describe(array)}; cast with .astype(jnp.int32)."
+        )
+    return array
+
+
+def same_shape(name: str, array: Array, shape: tuple[int, ...], of: str) -> None:
+    """ValueError unless `array` has exactly this shape."""
+    if array.shape != shape:
+        raise ValueError(
+            f"{name} must have the shape {list(shape)} of {of}, got {describe(array)}; "
+            "reshape or index it to fit."
+        )
+
+
+def boolean(name: str, value: ArrayLike) -> Bool[Array, "..."]:
+    """`value` as an array; TypeError unless it is boolean."""
+    array = jnp.asarray(value)
+    if array.dtype != jnp.bool_:
+        raise TypeError(f"{name} must be boolean, got {describe(array)}; write {name} != 0.")
+    return array
+
+
+def mask(where: ArrayLike | None, shape: tuple[int, ...], of: str) -> Bool[Array, "..."] | None:
+    """`where` as a boolean array of this shape, or None."""
+    if where is None:
+        return None
+    array = boolean("where", where)
+    same_shape("where", array, shape, of)
+    return array
+
+
+def bounded(
+    name: str,
+    value: ArrayLike,
+    low: float,
+    high: float = math.inf,
+    *,
+    dtype: DTypeLike,
+    exclusive: bool = False,
+) -> Array:
+    """`value` as an array of `dtype`, NaN where it is traced and outside [low, high].
+
+    `exclusive` leaves out `low` itself. Python and NumPy values outside raise ValueError.
+    """
+    interval = f"{'(' if exclusive else '['}{low:g}, {high:g}{')' if high == math.inf else ']'}"
+    sentence = f"{name} must lie in {interval}"
+    if on_host(value):
+        numbers = np.asarray(value, np.float64)
+        if not np.all((numbers > low if exclusive else numbers >= low) & (numbers <= high)):
+            raise ValueError(f"{sentence}, got {value}.")
+        return jnp.asarray(numbers, dtype)
+    array = jnp.asarray(value, dtype)
+    inside = (array > low if exclusive else array >= low) & (array <= high)
+    checkify.debug_check(jnp.all(inside), sentence + ", got {value}.", value=array)
+    return jnp.where(inside, array, jnp.nan)
+
+
+def elementwise(name: str, value: Array, shape: tuple[int, ...]) -> Array:
+    """A scalar as it is; any other hyper-parameter broadcast to the shape of the elements."""
+    if value.ndim == 0:
+        return value
+    try:
+        return jnp.broadcast_to(value, shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a scalar or broadcast to {list(shape)}, got {describe(value)}; "
+            "use jax.vmap to try several values."
+        ) from None

@@ -1,0 +1,340 @@
+"""Instance difficulty: how much of each example is unlearned again and again, from its predictions.
+
+Yu et al., Re-weighting with instance difficulty for long-tailed data, CVPR 2022. After each epoch
+one deterministic pass over the training set gives the predictions p; against those of the pass
+before, `Δ_j = p_j - p'_j` and `r_j = log p_j - log p'_j`.
+"""
+
+import math
+import warnings
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+from jimb import _checks, _labels
+from jimb._numerics import compute_dtype
+from jimb._typing import Array, ArrayLike, Float, Int
+
+LOG_PROB_FLOOR = -65504.0
+"""Log-probabilities below the most negative float16 count as that, in every store."""
+
+
+class DifficultyState(NamedTuple):
+    """Sums over the passes so far, and the last predictions.
+
+    Attributes:
+      unlearned: `Σ_t du`, float32 `[N]`, in nats.
+      learned: `Σ_t dl`, float32 `[N]`, in nats. Both sums 0: the example has not been seen.
+      log_probs: `log p` of the last pass, `[N, K]`, or None in snapshot mode.
+    """
+
+    unlearned: Float[Array, " N"]
+    learned: Float[Array, " N"]
+    log_probs: Float[Array, "N K"] | None
+
+
+def psi(
+    logits: ArrayLike, previous_logits: ArrayLike, labels: ArrayLike
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    r"""The prediction deltas `(unlearned, learned)` between two passes.
+
+    With `Δ_j = p_j - p'_j` and `r_j = log p_j - log p'_j`:
+
+        unlearned = min(Δ_y, 0)·r_y + Σ_{j≠y} max(Δ_j, 0)·r_j
+        learned   = max(Δ_y, 0)·r_y + Σ_{j≠y} min(Δ_j, 0)·r_j
+
+    Their sum is the Jeffreys divergence `KL(p‖p') + KL(p'‖p)`; swapping the passes swaps them.
+
+    Args:
+      logits: of this pass, `[..., K]`, floating point.
+      previous_logits: of the pass before, the same shape.
+      labels: integers `[...]`.
+
+    Returns:
+      Two arrays `[...]` ≥ 0, in nats, float32 (float64 for float64 logits), without gradient. NaN
+      for a label outside [0, K).
+
+    Raises:
+      TypeError: logits are not floating point, or labels not integers.
+      ValueError: shapes do not fit.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> now, before = jnp.array([[2.0, 0.0]]), jnp.array([[0.0, 0.0]])
+      >>> unlearned, learned = jimb.difficulty.psi(now, before, jnp.array([0]))
+      >>> print(unlearned, learned.round(3))
+      [0.] [0.762]
+
+    Reference:
+      Yu et al., CVPR 2022. Its per-epoch `d` is the sum of the two.
+    """
+    now, array = _logits_and_labels(logits, labels)
+    before = _checks.floating("previous_logits", previous_logits)
+    _checks.same_shape("previous_logits", before, now.shape, "logits")
+    return _psi(_log_softmax(now), _log_softmax(before), array)
+
+
+def init(
+    num_examples: int, num_classes: int, *, dtype: DTypeLike | None = jnp.float16
+) -> DifficultyState:
+    """A state in which no example has been seen; its previous predictions are uniform.
+
+    Args:
+      num_examples: N.
+      num_classes: K.
+      dtype: of the stored log-probabilities `[N, K]`. float32 is exact; float16 moves the sampling
+        weights by less than a thousandth. None stores nothing: `update` then takes the previous
+        logits (snapshot mode).
+
+    Returns:
+      A `DifficultyState`.
+
+    Raises:
+      TypeError: `dtype` is no float of 16 bits or more.
+      ValueError: N or K is below 1.
+
+    Example:
+      >>> import jimb
+      >>> state = jimb.difficulty.init(1000, 10)
+      >>> state.log_probs.shape, state.log_probs.dtype
+      ((1000, 10), dtype('float16'))
+    """
+    if num_examples < 1 or num_classes < 1:
+        raise ValueError(
+            f"num_examples and num_classes must be at least 1, got {num_examples}, {num_classes}."
+        )
+    log_probs = None
+    if dtype is not None:
+        if not jnp.issubdtype(dtype, jnp.floating) or jnp.dtype(dtype).itemsize < 2:
+            raise TypeError(f"dtype must be a float of 16 bits or more, or None, got {dtype}.")
+        # Never read: an example that has not been seen takes the exact uniform prediction.
+        log_probs = jnp.zeros((num_examples, num_classes), dtype)
+    # Two arrays, not one twice: a donated state must not hold a buffer twice.
+    return DifficultyState(
+        jnp.zeros(num_examples, jnp.float32), jnp.zeros(num_examples, jnp.float32), log_probs
+    )
+
+
+def update(
+    state: DifficultyState,
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    index: ArrayLike | None = None,
+    where: ArrayLike | None = None,
+    previous_logits: ArrayLike | None = None,
+) -> DifficultyState:
+    r"""Adds one pass's prediction deltas to the state.
+
+    The predictions should come from one deterministic pass over the training set at the end of an
+    epoch: test transform, evaluation mode. An example that has not been seen (both sums 0) moves
+    from the uniform prediction, exactly.
+
+    Args:
+      state: from `init` or `update`.
+      logits: `[N, K]` for the whole data set in order, or `[B, K]` with `index`.
+      labels: integers `[N]` or `[B]`.
+      index: unique positions in the data set, `[B]`; None means all of it, in order. A repeated
+        position gives an unspecified result.
+      where: booleans `[N]` or `[B]`; False leaves an example as it was (padding of a last chunk).
+      previous_logits: logits of the pass before, required in snapshot mode (zeros at the first
+        pass: uniform) and refused otherwise.
+
+    Returns:
+      A state of the same types, shapes and dtypes, without gradient. A label outside [0, K) makes
+      its example's sums NaN.
+
+    Raises:
+      TypeError: logits are not floating point, labels or index not integers, `where` not boolean.
+      ValueError: shapes do not fit the state, `previous_logits` is missing or superfluous, or a
+        Python or NumPy index lies outside [0, N) unmasked. Traced, that row is dropped, with a
+        checkify message.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.difficulty.init(3, 2)
+      >>> logits, labels = jnp.array([[2.0, 0.0], [0.0, 1.0]]), jnp.array([0, 0])
+      >>> state = jimb.difficulty.update(state, logits, labels, index=jnp.array([2, 0]))
+      >>> print(state.unlearned.round(3), state.learned.round(3))
+      [0.231 0.    0.   ] [0.    0.    0.762]
+
+    Reference:
+      Yu et al., CVPR 2022.
+    """
+    now, array = _logits_and_labels(logits, labels)
+    mask = _checks.mask(where, array.shape, "labels")
+    positions = _positions(state, now, index, where)
+    log_p = _log_softmax(now)
+
+    unlearned_before = _rows(state.unlearned, positions)
+    learned_before = _rows(state.learned, positions)
+    seen = (unlearned_before != 0) | (learned_before != 0)
+    before = _previous_log_probs(state, positions, now, previous_logits)
+    uniform = -math.log(now.shape[-1])
+    before = jnp.where(jnp.expand_dims(seen, -1), before.astype(log_p.dtype), uniform)
+
+    unlearned, learned = _psi(log_p, before, array)
+    stored = None
+    if state.log_probs is not None:
+        rows = log_p.astype(state.log_probs.dtype)
+        stored = _written(state.log_probs, rows, positions, mask)
+    dtype = state.unlearned.dtype
+    return DifficultyState(
+        _written(state.unlearned, unlearned_before + unlearned.astype(dtype), positions, mask),
+        _written(state.learned, learned_before + learned.astype(dtype), positions, mask),
+        stored,
+    )
+
+
+def score(state: DifficultyState, *, pseudocount: ArrayLike = 1.0) -> Float[Array, " N"]:
+    r"""The difficulty `D = (c + Σ du) / (c + Σ dl)`: 1 for an unseen example, more for a hard one.
+
+    Args:
+      state: a `DifficultyState`.
+      pseudocount: c > 0; may be traced. Smaller is sharper; below 0.1 a few examples take over
+        the distribution, and a Python number that small warns.
+
+    Returns:
+      `D`, float32 `[N]`, without gradient.
+
+    Raises:
+      ValueError: c ≤ 0 or no scalar (traced and ≤ 0: NaN and a checkify message).
+
+    Example:
+      >>> import jimb
+      >>> print(jimb.difficulty.score(jimb.difficulty.init(3, 10)))
+      [1. 1. 1.]
+
+    Reference:
+      Yu et al., CVPR 2022.
+    """
+    if _checks.on_host(pseudocount) and 0 < np.min(np.asarray(pseudocount, np.float64)) < 0.1:
+        warnings.warn(
+            f"pseudocount={pseudocount} is below 0.1: a few examples will take over the sampling "
+            "distribution; use 0.1 or more.",
+            stacklevel=2,
+        )
+    c = _checks.bounded(
+        "pseudocount", pseudocount, 0.0, dtype=state.unlearned.dtype, exclusive=True
+    )
+    if c.ndim != 0:
+        raise ValueError(
+            f"pseudocount must be a scalar, got {_checks.describe(c)}; use jax.vmap to try several."
+        )
+    return jax.lax.stop_gradient((c + state.unlearned) / (c + state.learned))
+
+
+def sampling_weights(
+    state: DifficultyState, *, pseudocount: ArrayLike = 1.0, where: ArrayLike | None = None
+) -> Float[Array, " N"]:
+    r"""The sampling distribution `w_i = D_i / Σ_j D_j`.
+
+    Args:
+      state: a `DifficultyState`.
+      pseudocount: as in `score`.
+      where: booleans `[N]`; examples out by it get weight 0.
+
+    Returns:
+      Weights `[N]` that sum to 1, without gradient; all 0 if `where` leaves nothing.
+
+    Raises:
+      TypeError: `where` is not boolean.
+      ValueError: as `score`; or `where` is not `[N]`.
+
+    Example:
+      >>> import jimb
+      >>> print(jimb.difficulty.sampling_weights(jimb.difficulty.init(4, 10)))
+      [0.25 0.25 0.25 0.25]
+
+    Reference:
+      Yu et al., CVPR 2022.
+    """
+    mask = _checks.mask(where, state.unlearned.shape, "the state's examples")
+    scores = score(state, pseudocount=pseudocount)
+    if mask is not None:
+        scores = jnp.where(mask, scores, 0)
+    total = jnp.sum(scores)
+    return scores / jnp.where(total == 0, 1, total)
+
+
+def _logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
+    given = _checks.class_logits(logits)
+    array = _checks.integer("labels", labels)
+    _checks.same_shape("labels", array, given.shape[:-1], "the batch, logits.shape[:-1]")
+    return given, array
+
+
+def _log_softmax(logits: Array) -> Array:
+    log_p = jax.nn.log_softmax(logits.astype(compute_dtype(logits)), axis=-1)
+    return jax.lax.stop_gradient(jnp.maximum(log_p, LOG_PROB_FLOOR))
+
+
+def _psi(log_p: Array, log_q: Array, labels: Array) -> tuple[Array, Array]:
+    """Deltas from q to p. Each term `Δ_j r_j` is ≥ 0 and computed without a difference of p's."""
+    safe, valid = _labels.in_range(labels, log_p.shape[-1])
+    r = log_p - log_q
+    size = jnp.abs(r)
+    terms = jnp.exp(jnp.maximum(log_p, log_q)) * -jnp.expm1(-size) * size
+    is_label = _labels.one_hot(safe, log_p.shape[-1])
+    # The true class unlearns by falling, every other class by rising.
+    unlearns = jnp.where(is_label, r < 0, r > 0)
+    unlearned = jnp.sum(jnp.where(unlearns, terms, 0), axis=-1)
+    learned = jnp.sum(jnp.where(unlearns, 0, terms), axis=-1)
+    return jnp.where(valid, unlearned, jnp.nan), jnp.where(valid, learned, jnp.nan)
+
+
+def _positions(
+    state: DifficultyState, logits: Array, index: ArrayLike | None, where: ArrayLike | None
+) -> Int[Array, " B"] | None:
+    """Rows of the state that this update writes: None for all of it, N for rows to drop."""
+    num_examples = state.unlearned.shape[0]
+    if logits.ndim != 2:
+        raise ValueError(f"logits must be [N, K] or [B, K], got {_checks.describe(logits)}.")
+    if state.log_probs is not None and logits.shape[-1] != state.log_probs.shape[-1]:
+        raise ValueError(
+            f"logits have {logits.shape[-1]} classes, the state {state.log_probs.shape[-1]}."
+        )
+    if index is None:
+        if logits.shape[0] != num_examples:
+            raise ValueError(
+                f"logits are {list(logits.shape)}, the state has {num_examples} examples: pass all "
+                "of them in order, or say which these are with index=."
+            )
+        return None
+    array = _checks.integer("index", index)
+    _checks.same_shape("index", array, logits.shape[:-1], "the batch, logits.shape[:-1]")
+    return _labels.positions("index", index, num_examples, where, "examples")
+
+
+def _rows(values: Array, positions: Array | None) -> Array:
+    if positions is None:
+        return values
+    return values.at[positions].get(mode="fill", fill_value=0)
+
+
+def _written(old: Array, new: Array, positions: Array | None, mask: Array | None) -> Array:
+    if positions is not None:
+        return old.at[positions].set(new, mode="drop", unique_indices=False)
+    if mask is None:
+        return new
+    return jnp.where(mask.reshape(mask.shape + (1,) * (old.ndim - 1)), new, old)
+
+
+def _previous_log_probs(
+    state: DifficultyState, positions: Array | None, logits: Array, previous: ArrayLike | None
+) -> Array:
+    if state.log_probs is not None:
+        if previous is not None:
+            raise ValueError("the state stores its predictions: leave previous_logits out.")
+        return _rows(state.log_probs, positions)
+    if previous is None:
+        raise ValueError(
+            "a state without a store (dtype=None) needs previous_logits, the logits of the pass "
+            "before: zeros at the first pass, then those of the parameters kept from it."
+        )
+    before = _checks.floating("previous_logits", previous)
+    _checks.same_shape("previous_logits", before, logits.shape, "logits")
+    return _log_softmax(before)

@@ -1,0 +1,164 @@
+"""The class-balanced trio: a loss times `1 / E_n` of the true class, normalised to sum to K."""
+
+import jax.numpy as jnp
+
+from jimb import _checks, _labels
+from jimb._numerics import weigh
+from jimb._typing import Array, ArrayLike, Float
+from jimb.losses._elements import finish, focusing, prepare
+from jimb.losses._sigmoid import one_vs_all
+from jimb.losses._softmax import softmax_cross_entropy_loss
+from jimb.weights import effective_number_weights
+
+
+def class_balanced_softmax_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    counts: ArrayLike,
+    *,
+    beta: ArrayLike = 0.9999,
+    where: ArrayLike | None = None,
+) -> Float[Array, "*batch"]:
+    r"""Softmax cross-entropy times the true class's weight, `-w_y log p_y`.
+
+    `w = effective_number_weights(counts, beta=beta)`, which sums to K.
+
+    Args:
+      logits: `[..., K]`, floating point.
+      labels: integers `[...]`.
+      counts: examples of each class in the training set, `[K]`.
+      beta: in [0, 1], a scalar or one per class; may be traced.
+      where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
+
+    Returns:
+      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K).
+
+    Raises:
+      TypeError: logits are not floating point, labels not integers, or `where` is not boolean.
+      ValueError: shapes do not fit, β is outside [0, 1], or host counts have an empty class.
+        Traced: an empty class has weight 0 and a checkify message, a wrong β NaN and a message.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> logits, labels = jnp.zeros((2, 2)), jnp.array([0, 1])
+      >>> jimb.class_balanced_softmax_loss(logits, labels, [5000, 50]).round(4)
+      Array([0.0174, 1.3689], dtype=float32)
+
+    Reference:
+      Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
+    """
+    array = _checks.integer("labels", labels)
+    weights = _weights(counts, beta, _checks.class_logits(logits))
+    return softmax_cross_entropy_loss(logits, array, class_weights=weights, where=where)
+
+
+def class_balanced_sigmoid_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    counts: ArrayLike,
+    *,
+    beta: ArrayLike = 0.9999,
+    where: ArrayLike | None = None,
+) -> Float[Array, "*batch"]:
+    r"""One-vs-all sigmoid cross-entropy times the true class's weight, `-w_y Σ_c log σ(z_c^t)`.
+
+    `z_c^t` is `z_c` for the true class and `-z_c` for the others; the example's weight applies to
+    all its K terms.
+
+    Args:
+      logits: `[..., K]`, floating point. Start the output bias at `-log(K - 1)`.
+      labels: integers `[...]`.
+      counts: examples of each class in the training set, `[K]`.
+      beta: in [0, 1], a scalar or one per class; may be traced.
+      where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
+
+    Returns:
+      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K).
+
+    Raises:
+      TypeError: logits are not floating point, labels not integers, or `where` is not boolean.
+      ValueError: shapes do not fit, β is outside [0, 1], or host counts have an empty class.
+        Traced: an empty class has weight 0 and a checkify message, a wrong β NaN and a message.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> logits, labels = jnp.zeros((2, 2)), jnp.array([0, 1])
+      >>> jimb.class_balanced_sigmoid_loss(logits, labels, [5000, 50]).round(4)
+      Array([0.0347, 2.7379], dtype=float32)
+
+    Reference:
+      Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
+    """
+    return _one_vs_all_loss(logits, labels, counts, beta=beta, gamma=None, where=where)
+
+
+def class_balanced_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    counts: ArrayLike,
+    *,
+    beta: ArrayLike = 0.9999,
+    gamma: ArrayLike = 2.0,
+    where: ArrayLike | None = None,
+) -> Float[Array, "*batch"]:
+    r"""One-vs-all focal loss times the true class's weight, `-w_y Σ_c (1 - p_c^t)^γ log p_c^t`.
+
+    This sigmoid form is the paper's CB-Focal; `softmax_focal_loss` with the same weights is
+    another method.
+
+    Args:
+      logits: `[..., K]`, floating point. Start the output bias at `-log(K - 1)`.
+      labels: integers `[...]`.
+      counts: examples of each class in the training set, `[K]`.
+      beta: in [0, 1], a scalar or one per class; may be traced.
+      gamma: γ ≥ 0, a scalar; may be traced. Any array must broadcast to `[..., K]`.
+      where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
+
+    Returns:
+      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K).
+
+    Raises:
+      TypeError: logits are not floating point, labels not integers, or `where` is not boolean.
+      ValueError: shapes do not fit, β is outside [0, 1], γ < 0, or host counts have an empty
+        class. Traced: an empty class has weight 0 and a checkify message, a wrong β or γ NaN and a
+        message.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> logits, labels = jnp.zeros((2, 2)), jnp.array([0, 1])
+      >>> jimb.class_balanced_focal_loss(logits, labels, [5000, 50]).round(4)
+      Array([0.0087, 0.6845], dtype=float32)
+
+    Reference:
+      Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
+    """
+    return _one_vs_all_loss(logits, labels, counts, beta=beta, gamma=gamma, where=where)
+
+
+def _one_vs_all_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    counts: ArrayLike,
+    *,
+    beta: ArrayLike,
+    gamma: ArrayLike | None,
+    where: ArrayLike | None,
+) -> Float[Array, "*batch"]:
+    given = _checks.class_logits(logits)
+    batch = given.shape[:-1]
+    array = _checks.integer("labels", labels)
+    _checks.same_shape("labels", array, batch, "the batch, logits.shape[:-1]")
+    mask = _checks.mask(where, batch, "the batch, logits.shape[:-1]")
+    z = prepare(given, mask)
+    safe, valid = _labels.in_range(array, z.shape[-1])
+    is_label = _labels.one_hot(safe, z.shape[-1])
+    focus = None if gamma is None else focusing(gamma, z)
+    losses = jnp.sum(one_vs_all(z, is_label, focus), axis=-1)
+    weights = _labels.look_up(_weights(counts, beta, given).astype(z.dtype), safe)
+    return finish(weigh(weights, losses), valid, mask, given.dtype)
+
+
+def _weights(counts: ArrayLike, beta: ArrayLike, logits: Array) -> Float[Array, " K"]:
+    weights = effective_number_weights(counts, beta=beta)
+    _checks.same_shape("counts", weights, logits.shape[-1:], "one number per class")
+    return weights

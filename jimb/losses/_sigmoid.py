@@ -1,0 +1,146 @@
+"""Sigmoid losses: elementwise, binary or multi-label, unreduced."""
+
+import jax
+import jax.numpy as jnp
+
+from jimb import _checks, _labels
+from jimb._numerics import weigh
+from jimb._typing import Array, ArrayLike, Bool, Float
+from jimb.losses._elements import finish, focusing, prepare
+from jimb.losses._margin import focal_of_margin
+
+
+def sigmoid_cross_entropy_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    pos_weight: ArrayLike | None = None,
+    where: ArrayLike | None = None,
+) -> Float[Array, "*any"]:
+    r"""Sigmoid cross-entropy, `-[w₊·y·log p + (1 - y)·log(1 - p)]`.
+
+    Args:
+      logits: any shape, floating point.
+      labels: the same shape, in [0, 1]: booleans, integers or floats.
+      pos_weight: `w₊` ≥ 0 on the positive term, a scalar or broadcastable (one per class); may be
+        traced.
+      where: booleans of the same shape (partial labels); False gives loss 0 and gradient 0.
+
+    Returns:
+      Losses in nats, elementwise, in the dtype of logits. NaN for a label outside [0, 1].
+
+    Raises:
+      TypeError: logits are not floating point, labels no numbers, or `where` is not boolean.
+      ValueError: shapes do not fit, or `pos_weight` < 0 (traced: NaN and a checkify message).
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> jimb.sigmoid_cross_entropy_loss(jnp.array([2.0, -1.0]), jnp.array([1, 1])).round(4)
+      Array([0.1269, 1.3133], dtype=float32)
+    """
+    given, z, y, mask, valid = _elements(logits, labels, where)
+    positive, negative = focal_of_margin(-z, None), focal_of_margin(z, None)
+    if pos_weight is not None:
+        positive = weigh(_factor("pos_weight", pos_weight, jnp.inf, z), positive)
+    return finish(weigh(y, positive) + weigh(1 - y, negative), valid, mask, given.dtype)
+
+
+def sigmoid_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    alpha: ArrayLike | None = None,
+    gamma: ArrayLike = 2.0,
+    where: ArrayLike | None = None,
+) -> Float[Array, "*any"]:
+    r"""Sigmoid focal loss, `-α_t (1 - p_t)^γ log p_t`.
+
+    `p_t = y·p + (1 - y)·(1 - p)` and `α_t = y·α + (1 - y)·(1 - α)`: α weighs the positives. The
+    values are those of `optax.sigmoid_focal_loss`. The paper's best pair is γ = 2 with α = 0.25.
+    For soft labels the cross-entropy is `-y log p - (1 - y) log(1 - p)`; this differs from
+    `softmax_focal_loss`, which sums a focal term per class.
+
+    Args:
+      logits: any shape, floating point.
+      labels: the same shape, in [0, 1]: booleans, integers or floats.
+      alpha: in [0, 1], a scalar or broadcastable; may be traced. None means no weighting.
+      gamma: γ ≥ 0, a scalar or broadcastable; may be traced.
+      where: booleans of the same shape (partial labels); False gives loss 0 and gradient 0.
+
+    Returns:
+      Losses in nats, elementwise, in the dtype of logits. NaN for a label outside [0, 1].
+
+    Raises:
+      TypeError: logits are not floating point, labels no numbers, or `where` is not boolean.
+      ValueError: shapes do not fit, γ < 0, or α is outside [0, 1] (traced: NaN and a checkify
+        message).
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> logits, labels = jnp.array([2.0, -1.0]), jnp.array([1, 0])
+      >>> jimb.sigmoid_focal_loss(logits, labels, alpha=0.25).round(5)
+      Array([0.00045, 0.01699], dtype=float32)
+
+    Reference:
+      Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
+    """
+    given, z, y, mask, valid = _elements(logits, labels, where)
+    focus = focusing(gamma, z)
+    if jnp.issubdtype(jnp.asarray(labels).dtype, jnp.floating):
+        losses = _soft_focal(z, y, focus)
+    else:
+        losses = focal_of_margin(jnp.where(y > 0, -z, z), focus)
+    if alpha is not None:
+        a = _factor("alpha", alpha, 1.0, z)
+        losses = weigh(a * y + (1 - a) * (1 - y), losses)
+    return finish(losses, valid, mask, given.dtype)
+
+
+def one_vs_all(logits: Array, is_label: Bool[Array, "*any"], gamma: Array | None) -> Array:
+    """Sigmoid cross-entropy or focal terms of one binary problem per class."""
+    return focal_of_margin(jnp.where(is_label, -logits, logits), gamma)
+
+
+def _soft_focal(z: Array, y: Array, gamma: Array) -> Array:
+    finite = jnp.isfinite(z)
+    safe = jnp.where(finite, z, 0)
+    entropy = y * jax.nn.softplus(-safe) + (1 - y) * jax.nn.softplus(safe)
+    losses = jnp.exp(gamma * _log_one_minus_pt(safe, y)) * entropy
+    # The limit at infinite logits: a full loss on the side that has any of the label, else none.
+    wrong = jnp.where(z > 0, 1 - y, y)
+    return jnp.where(finite, losses, jnp.where(jnp.isnan(z), z, jnp.where(wrong > 0, jnp.inf, 0)))
+
+
+def _log_one_minus_pt(z: Array, y: Array) -> Array:
+    """`log(y·σ(-z) + (1 - y)·σ(z))`, the larger of the two terms taken out of the logarithm."""
+    from_positive = (y >= 1) | ((y > 0) & (z <= 0))
+    leading = jnp.where(from_positive, y, 1 - y)
+    # Above 0 only where its factor is exactly 0; the cap keeps that product, and its derivative
+    # with respect to y, finite.
+    exponent = jnp.minimum(jnp.where(from_positive, z, -z), 80)
+    ratio = leading + (1 - leading) * jnp.exp(exponent)
+    return jax.nn.log_sigmoid(jnp.where(from_positive, -z, z)) + jnp.log(ratio)
+
+
+def _elements(
+    logits: ArrayLike, labels: ArrayLike, where: ArrayLike | None
+) -> tuple[Array, Array, Array, Array | None, Array]:
+    """`(logits as given, z, y, mask, valid)` with z and y in compute precision."""
+    given = _checks.floating("logits", logits)
+    array = jnp.asarray(labels)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise TypeError(f"labels must be numbers in [0, 1], got {_checks.describe(array)}.")
+    _checks.same_shape("labels", array, given.shape, "logits")
+    mask = _checks.mask(where, given.shape, "logits")
+    z = prepare(given, mask)
+    y = array.astype(z.dtype)
+    if mask is not None:
+        y = jnp.where(mask, y, 0)
+    # Not clip: at exactly 0 and 1 the derivative with respect to y must pass.
+    return given, z, jnp.where(y < 0, 0, jnp.where(y > 1, 1, y)), mask, _labels.soft_valid(y)
+
+
+def _factor(name: str, value: ArrayLike, high: float, z: Array) -> Array:
+    """A weight in [0, high], a scalar or one per element."""
+    checked = _checks.bounded(name, value, 0.0, high, dtype=z.dtype)
+    return jnp.broadcast_to(_checks.elementwise(name, checked, z.shape), z.shape)

@@ -1,0 +1,170 @@
+"""Softmax losses: integer labels or soft labels, unreduced."""
+
+import jax.numpy as jnp
+
+from jimb import _checks, _labels
+from jimb._numerics import weigh
+from jimb._typing import Array, ArrayLike, Float
+from jimb.losses._elements import finish, focusing, prepare
+from jimb.losses._margin import focal_of_margin, softmax_margin, softmax_margins
+
+
+def softmax_cross_entropy_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    label_smoothing: ArrayLike = 0.0,
+    class_weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
+) -> Float[Array, "*batch"]:
+    r"""Softmax cross-entropy, `-Σ_c w_c y_c log p_c`.
+
+    Integer labels stand for their one-hot vectors. Smoothing replaces y by `(1 - ε)·y + ε/K`; each
+    class term then carries its own weight.
+
+    Args:
+      logits: `[..., K]`, floating point. -inf on a non-target class removes the class.
+      labels: integers `[...]`, or float soft labels `[..., K]`.
+      label_smoothing: ε in [0, 1]; may be traced.
+      class_weights: `[K]`, multiplies; it does not change what a mean divides by.
+      where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
+
+    Returns:
+      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K).
+
+    Raises:
+      TypeError: logits are not floating point, labels neither integer nor floating, or `where`
+        is not boolean.
+      ValueError: shapes do not fit, or ε is outside [0, 1] (traced: NaN and a checkify message).
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> logits = jnp.array([[2.0, 0.0], [0.0, 0.0]])
+      >>> jimb.softmax_cross_entropy_loss(logits, jnp.array([0, 1])).round(4)
+      Array([0.1269, 0.6931], dtype=float32)
+
+    Reference:
+      Smoothing: Szegedy et al., Rethinking the Inception Architecture, CVPR 2016.
+    """
+    smoothed = not (_checks.on_host(label_smoothing) and label_smoothing == 0)
+    return _softmax_loss(
+        logits,
+        labels,
+        gamma=None,
+        smoothing=label_smoothing if smoothed else None,
+        class_weights=class_weights,
+        where=where,
+    )
+
+
+def softmax_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    gamma: ArrayLike = 2.0,
+    class_weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
+) -> Float[Array, "*batch"]:
+    r"""Softmax focal loss, `-(1 - p_t)^γ log p_t`; soft labels `-Σ_c y_c (1 - p_c)^γ log p_c`.
+
+    γ = 0 is cross-entropy. `p_t` is that of the unweighted cross-entropy. Soft labels differ from
+    `sigmoid_focal_loss`, whose `p_t` mixes the two classes.
+
+    Args:
+      logits: `[..., K]`, floating point. -inf on a non-target class removes the class.
+      labels: integers `[...]`, or float soft labels `[..., K]`.
+      gamma: γ ≥ 0, a scalar; may be traced. Any array must broadcast to `[...]` (integer labels).
+      class_weights: `[K]`, multiplies each class term.
+      where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
+
+    Returns:
+      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K).
+
+    Raises:
+      TypeError: logits are not floating point, labels neither integer nor floating, or `where`
+        is not boolean.
+      ValueError: shapes do not fit, or γ < 0 (traced: NaN and a checkify message).
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jimb
+      >>> logits, labels = jnp.array([[2.0, 0.0], [0.0, 0.0]]), jnp.array([0, 1])
+      >>> jimb.softmax_focal_loss(logits, labels).round(4)
+      Array([0.0018, 0.1733], dtype=float32)
+      >>> over_gamma = jax.vmap(lambda g: jimb.softmax_focal_loss(logits, labels, gamma=g))
+      >>> over_gamma(jnp.array([0.0, 0.5, 2.0])).shape
+      (3, 2)
+
+    Reference:
+      Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
+    """
+    return _softmax_loss(
+        logits, labels, gamma=gamma, smoothing=None, class_weights=class_weights, where=where
+    )
+
+
+def _softmax_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    gamma: ArrayLike | None,
+    smoothing: ArrayLike | None,
+    class_weights: ArrayLike | None,
+    where: ArrayLike | None,
+) -> Float[Array, "*batch"]:
+    """The one path of the softmax family: check, mask, margin, weigh, mask."""
+    given = _checks.class_logits(logits)
+    batch, num_classes = given.shape[:-1], given.shape[-1]
+    labels = _checked_labels(labels, given)
+    mask = _checks.mask(where, batch, "the batch, logits.shape[:-1]")
+    z = prepare(given, mask)
+    table = None if class_weights is None else _class_table(class_weights, z)
+
+    if jnp.issubdtype(labels.dtype, jnp.integer):
+        safe, valid = _labels.in_range(labels, num_classes)
+        u = softmax_margin(z, safe)
+        losses = focal_of_margin(u, None if gamma is None else focusing(gamma, u))
+        if table is not None:
+            losses = weigh(_labels.look_up(table, safe), losses)
+        if smoothing is not None:
+            epsilon = _checks.bounded("label_smoothing", smoothing, 0.0, 1.0, dtype=z.dtype)
+            uniform = jnp.full_like(z, 1 / num_classes)
+            spread = _soft_loss(z, uniform, None, table)
+            losses = weigh(1 - epsilon, losses) + weigh(epsilon, spread)
+    else:
+        y = prepare(labels, mask).astype(z.dtype)
+        valid = jnp.all(_labels.soft_valid(y), axis=-1)
+        if smoothing is not None:
+            epsilon = _checks.bounded("label_smoothing", smoothing, 0.0, 1.0, dtype=z.dtype)
+            y = (1 - epsilon) * y + epsilon / num_classes
+        losses = _soft_loss(z, y, None if gamma is None else focusing(gamma, z), table)
+    return finish(losses, valid, mask, given.dtype)
+
+
+def _soft_loss(z: Array, y: Array, gamma: Array | None, table: Array | None) -> Array:
+    terms = weigh(y, focal_of_margin(softmax_margins(z), gamma))
+    if table is not None:
+        terms = weigh(jnp.broadcast_to(table, terms.shape), terms)
+    return jnp.sum(terms, axis=-1)
+
+
+def _checked_labels(labels: ArrayLike, logits: Array) -> Array:
+    array = jnp.asarray(labels)
+    if jnp.issubdtype(array.dtype, jnp.integer):
+        _checks.same_shape(
+            "integer labels", array, logits.shape[:-1], "the batch, logits.shape[:-1]"
+        )
+    elif jnp.issubdtype(array.dtype, jnp.floating):
+        _checks.same_shape(
+            "float (soft) labels", array, logits.shape, "logits; class ids must be integers"
+        )
+    else:
+        raise TypeError(
+            f"labels must be integers or float soft labels, got {_checks.describe(array)}."
+        )
+    return array
+
+
+def _class_table(class_weights: ArrayLike, logits: Array) -> Array:
+    table = _checks.bounded("class_weights", class_weights, 0.0, dtype=logits.dtype)
+    _checks.same_shape("class_weights", table, logits.shape[-1:], "one number per class")
+    return table

@@ -1,0 +1,3 @@
+"""Plans of which examples an epoch visits."""
+
+from jimb.sampling._epoch_plan import epoch_plan as epoch_plan

@@ -1,0 +1,135 @@
+"""Expected counts `num·w_i / Σw` as fixed-point numbers whose sum is exactly `num`.
+
+Float cumulative sums lose the rare examples of a large data set. Here each expectation is a whole
+int32 and a uint32 fraction in units of 2⁻³². float32 weights go through pairs of float32 (Dekker,
+A floating-point technique for extending the available precision, 1971), because 24 bits cannot
+tell 0.9999999 from 1 in a million places. All sums are sums of integers, so the result does not
+depend on their order, that is, on the number of devices.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jimb._typing import Array, Float, Int, UInt32
+
+Pair = tuple[Array, Array]
+"""An unevaluated sum of two float32, the second below the rounding of the first."""
+
+
+def expected_counts(
+    weights: Float[Array, " N"] | np.ndarray, num: int
+) -> tuple[Int[Array, " N"], UInt32[Array, " N"]]:
+    """`(whole, fraction)` with `Σ whole + 2⁻³² Σ fraction = num`, exactly."""
+    if isinstance(weights, np.ndarray) or weights.dtype == jnp.float64:
+        whole, fraction = _from_float64(weights, num)
+    else:
+        whole, fraction = _from_float32(weights, num)
+    return _settle(whole, fraction)
+
+
+def _settle(
+    whole: Int[Array, " N"], fraction: UInt32[Array, " N"]
+) -> tuple[Int[Array, " N"], UInt32[Array, " N"]]:
+    """Spreads over some fractions, a unit or so each, what rounding left of an integer sum.
+
+    Over those far from an integer: there it is relatively small, and makes no integer a fraction.
+    """
+    zero = jnp.uint32(0)
+    left = (zero - jnp.sum(fraction, dtype=jnp.uint32)).astype(jnp.int32)
+    distance = jnp.minimum(fraction, zero - fraction)
+    receives = (distance > 0) & (distance >= jnp.max(distance) // 2)
+    rank = jnp.cumsum(receives.astype(jnp.int32))
+    share, remainder = jnp.divmod(jnp.abs(left), jnp.maximum(rank[-1], 1))
+    units = jnp.where(receives, share + (rank <= remainder).astype(jnp.int32), 0)
+    return _add(whole, fraction, jnp.sign(left) * units)
+
+
+def _add(
+    whole: Int[Array, " N"], fraction: UInt32[Array, " N"], units: Int[Array, " N"]
+) -> tuple[Int[Array, " N"], UInt32[Array, " N"]]:
+    """Adds signed units of 2⁻³², with carry or borrow."""
+    total = fraction + units.astype(jnp.uint32)
+    carry = (units >= 0) & (total < fraction)
+    borrow = (units < 0) & (total > fraction)
+    return whole + carry.astype(jnp.int32) - borrow.astype(jnp.int32), total
+
+
+def _from_float64(weights: Any, num: int) -> tuple[Array, Array]:
+    xp = np if isinstance(weights, np.ndarray) else jnp
+    scaled = weights / xp.max(weights)
+    counts = scaled * (num / xp.sum(scaled))
+    whole = xp.floor(counts)
+    units = xp.round((counts - whole) * 2.0**32)
+    whole, units = whole + (units >= 2.0**32), units % 2.0**32
+    return jnp.asarray(whole.astype(np.int32)), jnp.asarray(units.astype(np.uint32))
+
+
+def _from_float32(weights: Float[Array, " N"], num: int) -> tuple[Array, Array]:
+    _, exponent = jnp.frexp(jnp.max(weights))
+    half = exponent // 2  # in two steps: 2^-exponent alone may overflow
+    scaled = jnp.ldexp(jnp.ldexp(weights, -half), half - exponent)
+    high, low = _times(scaled, _divide(num, _exact_sum(scaled)))
+    whole = jnp.floor(high)
+    units = jnp.round((high - whole) * 2.0**32).astype(jnp.uint32)
+    low_whole = jnp.round(low)
+    whole_count = (whole + low_whole).astype(jnp.int32)
+    return _add(whole_count, units, jnp.round((low - low_whole) * 2.0**32).astype(jnp.int32))
+
+
+def _exact_sum(x: Float[Array, " N"]) -> Pair:
+    """`Σ x` for x in [0, 1), to 2⁻⁴⁸ each: sums of 16-bit digits, in rows that fit 32 bits."""
+    rows = jnp.pad(x, (0, -x.shape[0] % 2**16)).reshape(-1, 2**16)
+    total: Pair = (jnp.float32(0), jnp.float32(0))
+    for place in (1, 2, 3):
+        digits = jnp.floor(rows * 2.0**16)
+        rows = rows * 2.0**16 - digits
+        row_sums = jnp.sum(digits.astype(jnp.uint32), axis=1, dtype=jnp.uint32)
+        for shift in (16, 0):
+            partial = jnp.sum((row_sums >> shift) & 0xFFFF, dtype=jnp.uint32)
+            for part in (partial >> 16) * jnp.uint32(2**16), partial & 0xFFFF:
+                term = part.astype(jnp.float32) * 2.0 ** (shift - 16 * place)
+                total = _accumulate(total, term)
+    return total
+
+
+# The products below are of 12-bit halves, hence exact: a compiler that fuses them into
+# multiply-adds changes nothing.
+
+
+def _split(a: Array) -> tuple[Array, Array]:
+    high = jax.lax.reduce_precision(a, exponent_bits=8, mantissa_bits=11)
+    return high, a - high
+
+
+def _two_sum(a: Array, b: Array) -> Pair:
+    total = a + b
+    b_part = total - a
+    return total, (a - (total - b_part)) + (b - b_part)
+
+
+def _accumulate(total: Pair, term: Array) -> Pair:
+    high, error = _two_sum(total[0], term)
+    return _two_sum(high, total[1] + error)
+
+
+def _product(a: Array, b: Array) -> Pair:
+    (a_high, a_low), (b_high, b_low) = _split(a), _split(b)
+    first, error_1 = _two_sum(a_high * b_high, a_high * b_low)
+    second, error_2 = _two_sum(first, a_low * b_high)
+    return _two_sum(second, (error_1 + error_2) + a_low * b_low)
+
+
+def _times(a: Array, b: Pair) -> Pair:
+    high, low = _product(a, b[0])
+    return _two_sum(high, low + a * b[1])
+
+
+def _divide(num: int, by: Pair) -> Pair:
+    num_high = float(np.float32(num))
+    quotient = jnp.float32(num_high) / by[0]
+    product, error = _times(quotient, by)
+    remainder = (jnp.float32(num_high) - product) + (jnp.float32(num - num_high) - error)
+    return _two_sum(quotient, remainder / by[0])

@@ -1,0 +1,188 @@
+"""Class weights from class counts."""
+
+from types import ModuleType
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import checkify
+
+from jimb import _checks
+from jimb._typing import Array, ArrayLike, Float
+
+
+def inverse_frequency_weights(
+    counts: ArrayLike, *, power: ArrayLike = 1.0, allow_empty: bool = False
+) -> Float[Array, " K"]:
+    r"""Class weights proportional to `n_c^{-power}`, summing to the number of non-empty classes.
+
+    `power=1` is inverse frequency, ½ the square-root smoothing, 0 no weighting.
+
+    Args:
+      counts: examples of each class in the training set, `[K]`, non-negative.
+      power: the exponent, in [0, inf); may be traced.
+      allow_empty: give a class without examples weight 0 instead of raising.
+
+    Returns:
+      Weights `[K]`, float32 (float64 under x64). Python and NumPy input is computed in float64.
+
+    Raises:
+      ValueError: counts are not `[K]`, are negative or not finite, name an empty class (host
+        counts, unless `allow_empty`), or `power` is negative. Traced: an empty class gets weight 0
+        and a checkify message; wrong numbers give NaN and a message.
+
+    Example:
+      >>> import jimb
+      >>> print(jimb.inverse_frequency_weights([300, 100]))
+      [0.5 1.5]
+
+    Reference:
+      Huang et al., Learning Deep Representation for Imbalanced Classification, CVPR 2016.
+    """
+    xp, counts, power = _namespace(counts, power)
+    n = _checked_counts(counts, xp, allow_empty)
+    exponent = _checked("power", power, 0.0, np.inf, xp)
+    return _normalized(xp.where(n > 0, n, 1) ** -exponent, n, xp)
+
+
+def effective_number(counts: ArrayLike, *, beta: ArrayLike) -> Float[Array, " K"]:
+    r"""The effective number of examples, `E_n = (1 - β^n) / (1 - β)`; n where β = 1.
+
+    Args:
+      counts: examples of each class, `[K]`, non-negative; 0 gives 0.
+      beta: in [0, 1], a scalar or one per class `[K]`; may be traced.
+
+    Returns:
+      `E_n`, `[K]`, float32 (float64 under x64), between 1 and n for non-empty classes.
+
+    Raises:
+      ValueError: counts are not `[K]`, negative or not finite, or β is outside [0, 1]. Traced:
+        NaN and a checkify message.
+
+    Example:
+      >>> import jimb
+      >>> print(jimb.effective_number([1, 2, 3], beta=0.5))
+      [1.   1.5  1.75]
+
+    Reference:
+      Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
+    """
+    xp, counts, beta = _namespace(counts, beta)
+    n = _checked_counts(counts, xp, allow_empty=True)
+    rate = 1 - _per_class("beta", _checked("beta", beta, 0.0, 1.0, xp), n, xp)
+    return jnp.asarray(_effective_number(n, rate, xp), _result_dtype(n))
+
+
+def effective_number_weights(
+    counts: ArrayLike,
+    *,
+    beta: ArrayLike | None = None,
+    volume: ArrayLike | None = None,
+    allow_empty: bool = False,
+) -> Float[Array, " K"]:
+    r"""Class weights proportional to `1 / E_n`, summing to the number of non-empty classes.
+
+    `E_n = (1 - β^n) / (1 - β)`. β = 0 gives equal weights, β → 1 inverse frequency. Give β, or the
+    volume `N = 1 / (1 - β)`, which stays exact where β itself rounds to 1: from 1 - 2⁻²⁵ in
+    float32, from 0.999 in bfloat16. A Python β is used in float64, whatever the counts are.
+
+    Args:
+      counts: examples of each class in the training set, `[K]`, non-negative.
+      beta: in [0, 1], a scalar or one per class `[K]`; may be traced.
+      volume: in [1, inf], a scalar or one per class `[K]`; may be traced.
+      allow_empty: give a class without examples weight 0 instead of raising.
+
+    Returns:
+      Weights `[K]`, float32 (float64 under x64). Python and NumPy input is computed in float64.
+
+    Raises:
+      TypeError: not exactly one of `beta` and `volume` is given.
+      ValueError: counts are not `[K]`, are negative or not finite, name an empty class (host
+        counts, unless `allow_empty`), or β or the volume is out of range. Traced: an empty class
+        gets weight 0 and a checkify message; wrong numbers give NaN and a message.
+
+    Example:
+      >>> import jimb
+      >>> print(jimb.effective_number_weights([5000, 50], beta=0.9999))
+      [0.02503446 1.9749656 ]
+
+    Reference:
+      Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
+    """
+    if (beta is None) == (volume is None):
+        raise TypeError("give exactly one of beta and volume = 1 / (1 - beta).")
+    if beta is not None:
+        xp, counts, beta = _namespace(counts, beta)
+        rate = 1 - _checked("beta", beta, 0.0, 1.0, xp)
+    else:
+        xp, counts, volume = _namespace(counts, volume)
+        rate = 1 / _checked("volume", volume, 1.0, np.inf, xp)
+    n = _checked_counts(counts, xp, allow_empty)
+    number = _effective_number(n, _per_class("beta or volume", rate, n, xp), xp)
+    return _normalized(1 / xp.where(n > 0, number, 1), n, xp)
+
+
+# Host input is computed by NumPy in float64, anything else by JAX: the formulas are the same, so
+# they are written once over the namespace `xp`.
+
+
+def _namespace(counts: Any, parameter: Any) -> tuple[ModuleType, Any, Any]:
+    if _checks.on_host(counts, parameter):
+        return np, np.asarray(counts, np.float64), parameter
+    if _checks.on_host(parameter):  # 1 - β in float64, before float32 rounds β
+        parameter = np.asarray(parameter, np.float64)
+    return jnp, counts, parameter
+
+
+def _checked_counts(counts: Any, xp: ModuleType, allow_empty: bool) -> Any:
+    n = _checked("counts", counts, 0.0, float(np.finfo(np.float32).max), xp)
+    n = jnp.asarray(n, _result_dtype(jnp.asarray(n))) if xp is jnp else n
+    if n.ndim != 1 or n.size == 0:
+        raise ValueError(f"counts must be one number per class, [K], got shape {list(n.shape)}.")
+    if xp is np and not allow_empty and (n == 0).any():
+        empty = ", ".join(map(str, np.flatnonzero(n == 0)[:8]))
+        raise ValueError(
+            f"counts has no example of class {empty} ({int((n == 0).sum())} of {n.size} classes "
+            "empty): leave those classes out, or give them weight 0 with allow_empty=True."
+        )
+    if xp is jnp and not allow_empty:
+        checkify.debug_check(jnp.all(n != 0), "counts has an empty class, which gets weight 0.")
+    return n
+
+
+def _checked(name: str, value: Any, low: float, high: float, xp: ModuleType) -> Any:
+    """Float64 NumPy for host values, which stay on the host; else a checked device array."""
+    if _checks.on_host(value):
+        _checks.bounded(name, value, low, high, dtype=jnp.float32)
+        return np.asarray(value, np.float64)
+    return _checks.bounded(name, value, low, high, dtype=_result_dtype(jnp.asarray(value)))
+
+
+def _result_dtype(n: Any) -> Any:
+    return jnp.float64 if jnp.asarray(n).dtype == jnp.float64 else jnp.float32
+
+
+def _per_class(name: str, value: Any, n: Any, xp: ModuleType) -> Any:
+    if value.shape not in ((), n.shape):
+        raise ValueError(
+            f"{name} must be a scalar or one number per class, {list(n.shape)}, got shape "
+            f"{list(value.shape)}; use jax.vmap to try several values."
+        )
+    return xp.asarray(value, n.dtype)
+
+
+def _effective_number(n: Any, rate: Any, xp: ModuleType) -> Any:
+    """`(1 - β^n) / (1 - β)` with `rate = 1 - β`, for β in [0, 1]: the guards are on inputs."""
+    inner = (rate > 0) & (rate < 1)
+    safe = xp.where(inner, rate, 0.5)
+    number = -xp.expm1(n * xp.log1p(-safe)) / safe
+    number = xp.where(rate == 0, n, xp.where(rate == 1, xp.minimum(n, 1), number))
+    return xp.where(rate == rate, number, xp.nan)
+
+
+def _normalized(weights: Any, n: Any, xp: ModuleType) -> Float[Array, " K"]:
+    filled = n > 0
+    weights = xp.where(filled | (n != n), weights, 0)
+    total = weights.sum()
+    scale = xp.where(total == 0, 0, filled.astype(n.dtype).sum() / xp.where(total == 0, 1, total))
+    return jnp.asarray(weights * scale, _result_dtype(n))
