@@ -1,0 +1,368 @@
+"""Train a classifier on imbalanced data, with any loss, class weights and sampler of jimb.
+
+With no argument: cross-entropy, then class-balanced focal loss with difficulty sampling, on
+long-tailed digits. `--help` lists the options. Read it from top to bottom.
+
+The unit of training is one compiled epoch, `run_epoch(state, data, plan, hyper)`, a pure function
+that also runs under `jax.vmap` over seeds and hyper-parameters. The loop over epochs is on the
+host: it draws each plan, and prints.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import datasets
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tyro
+from flax import nnx
+from jax import Array
+from jax.typing import ArrayLike
+from tqdm import tqdm
+
+import jimb
+
+# ----------------------------------------------------------------------------------- settings
+
+Loss = Literal["ce", "focal", "cb-softmax", "cb-sigmoid", "cb-focal"]
+Weights = Literal["none", "inverse", "sqrt-inverse", "effective"]
+Sampler = Literal["uniform", "class-balanced", "sqrt", "difficulty", "loss", "delta"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Train on imbalanced data; with none of loss, weights and sampler, compare two recipes."""
+
+    loss: Loss | None = None
+    """Loss: softmax cross-entropy or focal, or one of the class-balanced trio."""
+    gamma: float | None = None
+    """Focusing exponent of the focal losses [2]."""
+    weights: Weights | None = None
+    """Class weights on ce or focal, from the training counts [none]."""
+    beta: float | None = None
+    """β of the effective number, for cb-* losses and effective weights [0.9999]."""
+    sampler: Sampler | None = None
+    """How each epoch draws its examples [uniform]. loss: in proportion to the current loss;
+    delta: to the last epoch's du + dl."""
+    pseudocount: float | None = None
+    """Pseudocount c of the difficulty sampler [1]; smaller is sharper."""
+    dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    """Data set; its training part is made long-tailed."""
+    data_dir: str | None = None
+    """Folder of the data set's files."""
+    imbalance: float = 20.0
+    """Images of the largest class per image of the smallest."""
+    epochs: int = 30
+    """Passes of as many examples as the training set has."""
+    batch_size: int = 64
+    """Examples a step."""
+    learning_rate: float = 3e-3
+    """AdamW's peak; falls to 0 along a cosine."""
+    hidden: int = 64
+    """Hidden units of the MLP."""
+    seed: int = 0
+    """Seed of data, initial weights and plans."""
+
+    def __post_init__(self) -> None:
+        """Combinations that mean nothing are refused, not ignored."""
+        balanced = self.loss is not None and self.loss.startswith("cb-")
+        if balanced and self.weights not in (None, "none"):
+            raise ValueError(f"{self.loss} brings its own class weights: leave --weights out.")
+        if self.gamma is not None and self.loss not in ("focal", "cb-focal"):
+            raise ValueError("--gamma needs a focal loss: add --loss focal or --loss cb-focal.")
+        if self.beta is not None and not balanced and self.weights != "effective":
+            raise ValueError("--beta needs a cb-* loss or --weights effective.")
+        if self.pseudocount is not None and self.sampler != "difficulty":
+            raise ValueError("--pseudocount needs --sampler difficulty.")
+        for name in ("epochs", "batch_size", "hidden"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
+
+
+# -------------------------------------------------------------------------------------- model
+
+
+class MLP(nnx.Module):
+    """One hidden layer."""
+
+    def __init__(
+        self, features: int, hidden: int, classes: int, *, output_bias: float, rngs: nnx.Rngs
+    ) -> None:
+        self.hidden = nnx.Linear(features, hidden, rngs=rngs)
+        bias = nnx.initializers.constant(output_bias)
+        self.output = nnx.Linear(hidden, classes, bias_init=bias, rngs=rngs)
+
+    def __call__(self, images: Array) -> Array:
+        """Logits `[..., classes]`."""
+        return self.output(nnx.relu(self.hidden(images)))
+
+
+# -------------------------------------------------------------------------------------- state
+
+
+class Hyper(NamedTuple):
+    """What may differ between trainings in one `vmap`: numbers and class tables, all traced."""
+
+    counts: Array  # [K]
+    class_weights: Array  # [K]
+    gamma: Array
+    beta: Array
+
+
+class Data(NamedTuple):
+    """A training set on the device."""
+
+    images: Array  # [N, features]
+    labels: Array  # [N]
+
+
+class TrainState(NamedTuple):
+    """Everything that changes; a checkpoint of it resumes the training."""
+
+    step: Array
+    params: nnx.State
+    opt_state: optax.OptState
+    difficulty: jimb.difficulty.DifficultyState
+
+
+LossFn = Callable[[Array, Array, Hyper], Array]
+
+LOSSES: dict[str, LossFn] = {
+    "ce": lambda logits, labels, h: jimb.softmax_cross_entropy_loss(
+        logits, labels, class_weights=h.class_weights
+    ),
+    "focal": lambda logits, labels, h: jimb.softmax_focal_loss(
+        logits, labels, gamma=h.gamma, class_weights=h.class_weights
+    ),
+    "cb-softmax": lambda logits, labels, h: jimb.class_balanced_softmax_loss(
+        logits, labels, h.counts, beta=h.beta
+    ),
+    "cb-sigmoid": lambda logits, labels, h: jimb.class_balanced_sigmoid_loss(
+        logits, labels, h.counts, beta=h.beta
+    ),
+    "cb-focal": lambda logits, labels, h: jimb.class_balanced_focal_loss(
+        logits, labels, h.counts, beta=h.beta, gamma=h.gamma
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What is compiled into a training: model, loss, optimiser, shapes. Hashable."""
+
+    features: int
+    classes: int
+    loss: str
+    hidden: int = 64
+    batch_size: int = 64
+    steps: int = 300  # of the whole training, for the learning rate's cosine
+    learning_rate: float = 3e-3
+
+    def model(self, key: Array) -> MLP:
+        """A freshly initialised model."""
+        # One-vs-all losses start at the probability 1/K, or the many negatives dominate.
+        one_vs_all = self.loss in ("cb-sigmoid", "cb-focal")
+        bias = -float(np.log(self.classes - 1)) if one_vs_all else 0.0
+        rngs = nnx.Rngs(key)
+        return MLP(self.features, self.hidden, self.classes, output_bias=bias, rngs=rngs)
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """AdamW along a cosine to 0."""
+        return optax.adamw(optax.cosine_decay_schedule(self.learning_rate, self.steps))
+
+    def apply(self, params: nnx.State, images: Array) -> Array:
+        """Logits; pure."""
+        graphdef = nnx.graphdef(nnx.eval_shape(lambda: self.model(jax.random.key(0))))
+        logits: Array = nnx.merge(graphdef, params, copy=True)(images)
+        return logits
+
+
+def init_state(key: Array, recipe: Recipe, num_examples: int) -> TrainState:
+    """The state before the first epoch."""
+    params = nnx.state(recipe.model(key), nnx.Param)
+    difficulty = jimb.difficulty.init(num_examples, recipe.classes, dtype=jnp.float32)
+    return TrainState(jnp.int32(0), params, recipe.optimizer.init(params), difficulty)
+
+
+# -------------------------------------------------------------------------- one epoch, compiled
+
+
+@jax.jit(static_argnames="recipe")
+def run_epoch(
+    state: TrainState, data: Data, plan: Array, hyper: Hyper, *, recipe: Recipe
+) -> tuple[TrainState, Array]:
+    """Trains on the positions of `plan`, a batch a step: `(state, loss of each step)`."""
+
+    def train_step(state: TrainState, positions: Array) -> tuple[TrainState, Array]:
+        images, labels = data.images[positions], data.labels[positions]
+
+        def mean_loss(params: nnx.State) -> Array:
+            losses = LOSSES[recipe.loss](recipe.apply(params, images), labels, hyper)
+            return jimb.weighted_mean(losses)
+
+        loss, gradients = jax.value_and_grad(mean_loss)(state.params)
+        updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return state._replace(step=state.step + 1, params=params, opt_state=opt_state), loss
+
+    batches = plan.reshape(-1, recipe.batch_size)
+    return jax.lax.scan(train_step, state, batches)
+
+
+class Pass(NamedTuple):
+    """What the pass over the training set at the end of an epoch saw, `[N]` each."""
+
+    losses: Array
+    deltas: Array  # du + dl of this epoch
+
+
+@jax.jit(static_argnames="recipe")
+def end_epoch(state: TrainState, data: Data, *, recipe: Recipe) -> tuple[TrainState, Pass]:
+    """One deterministic pass over the training set, which updates the difficulty."""
+    logits = predict(state, data.images, recipe=recipe)
+    difficulty = jimb.difficulty.update(state.difficulty, logits, data.labels)
+    moved = jax.tree.map(jnp.subtract, difficulty, state.difficulty)
+    losses = jimb.softmax_cross_entropy_loss(logits, data.labels)
+    return state._replace(difficulty=difficulty), Pass(losses, moved.unlearned + moved.learned)
+
+
+@jax.jit(static_argnames="recipe")
+def predict(state: TrainState, images: Array, *, recipe: Recipe) -> Array:
+    """Logits of all images, in chunks that fit in memory."""
+    return jax.lax.map(lambda x: recipe.apply(state.params, x), images, batch_size=4096)
+
+
+# ------------------------------------------------------------------------------ plans and weights
+
+
+def class_weights(name: Weights, counts: ArrayLike, beta: float) -> Array:
+    """The class table `[K]` that multiplies the loss."""
+    if name == "effective":
+        return jimb.effective_number_weights(counts, beta=beta)
+    power = {"none": 0.0, "inverse": 1.0, "sqrt-inverse": 0.5}[name]
+    return jimb.inverse_frequency_weights(counts, power=power)
+
+
+def sampling_weights(
+    sampler: Sampler,
+    difficulty: jimb.difficulty.DifficultyState,
+    last: Pass,
+    data: Data,
+    hyper: Hyper,
+    pseudocount: ArrayLike,
+) -> Array:
+    """The weight `[N]` with which the next plan draws each example."""
+    if sampler == "difficulty":
+        return jimb.difficulty.sampling_weights(difficulty, pseudocount=pseudocount)
+    if sampler == "loss":
+        return last.losses
+    if sampler == "delta":
+        return last.deltas
+    power = {"uniform": 0.0, "sqrt": 0.5, "class-balanced": 1.0}[sampler]
+    return jimb.take_class(jimb.inverse_frequency_weights(hyper.counts, power=power), data.labels)
+
+
+# ------------------------------------------------------------------------------- the host's loop
+
+
+def train(settings: Settings, dataset: datasets.Dataset) -> jimb.metrics.ConfusionState:
+    """Trains one recipe and counts the confusion on the test set."""
+    data = Data(jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels))
+    num_examples, features = data.images.shape
+    counts = jimb.class_counts(dataset.train_labels, dataset.num_classes)
+    beta = 0.9999 if settings.beta is None else settings.beta
+    hyper = Hyper(
+        counts=jnp.asarray(counts),
+        class_weights=class_weights(settings.weights or "none", counts, beta),
+        gamma=jnp.float32(2.0 if settings.gamma is None else settings.gamma),
+        beta=jnp.float32(beta),
+    )
+    steps = -(-num_examples // settings.batch_size)
+    recipe = Recipe(
+        features=features,
+        classes=dataset.num_classes,
+        loss=settings.loss or "ce",
+        hidden=settings.hidden,
+        batch_size=settings.batch_size,
+        steps=steps * settings.epochs,
+        learning_rate=settings.learning_rate,
+    )
+    sampler: Sampler = settings.sampler or "uniform"
+    pseudocount = 1.0 if settings.pseudocount is None else settings.pseudocount
+
+    init_key, plan_key = jax.random.split(jax.random.key(settings.seed))
+    state = init_state(init_key, recipe, num_examples)
+    last = Pass(jnp.ones(num_examples), jnp.ones(num_examples))  # before: all alike
+    epochs = tqdm(range(settings.epochs), desc=describe(settings), disable=None, leave=False)
+    for epoch in epochs:
+        weights = sampling_weights(sampler, state.difficulty, last, data, hyper, pseudocount)
+        key = jax.random.fold_in(plan_key, epoch)
+        plan = jimb.sampling.epoch_plan(key, weights, steps * settings.batch_size)
+        state, losses = run_epoch(state, data, plan, hyper, recipe=recipe)
+        if not np.isfinite(losses).all():
+            raise FloatingPointError(
+                f"the loss is not finite in epoch {epoch}: lower --learning-rate."
+            )
+        state, last = end_epoch(state, data, recipe=recipe)
+        epochs.set_postfix(loss=f"{losses.mean():.4f}")
+
+    predictions = predict(state, jnp.asarray(dataset.test_images), recipe=recipe).argmax(-1)
+    confusion = jimb.metrics.init(dataset.num_classes)
+    return jimb.metrics.update(confusion, predictions, jnp.asarray(dataset.test_labels))
+
+
+# ------------------------------------------------------------------------------------- printing
+
+
+def describe(settings: Settings) -> str:
+    """`cb-focal, difficulty sampling`."""
+    words: list[str] = [settings.loss or "ce"]
+    if settings.weights not in (None, "none"):
+        words.append(f"{settings.weights} weights")
+    if settings.sampler not in (None, "uniform"):
+        words.append(f"{settings.sampler} sampling")
+    return ", ".join(words)
+
+
+def print_table(
+    results: list[tuple[Settings, jimb.metrics.ConfusionState]], counts: ArrayLike
+) -> None:
+    """Recall of each class and their mean, per recipe, in per cent."""
+    counts = np.asarray(counts)
+    width = max(len(describe(settings)) for settings, _ in results) + 2
+    print(f"{'class':<{width}}" + "".join(f"{k:>6}" for k in range(len(counts))) + "   balanced")
+    print(f"{'training images':<{width}}" + "".join(f"{n:>6}" for n in counts) + "   accuracy")
+    for settings, confusion in results:
+        recall = 100 * np.asarray(jimb.metrics.per_class_recall(confusion))
+        balanced = 100 * float(jimb.metrics.balanced_accuracy(confusion))
+        row = "".join(f"{r:6.1f}" for r in recall)
+        print(f"{describe(settings):<{width}}{row}   {balanced:8.1f}")
+
+
+def main() -> None:
+    """Reads the command line, trains, prints."""
+    try:
+        settings = tyro.cli(Settings, description=__doc__)
+        recipes = [settings]
+        if settings.loss is None and settings.weights is None and settings.sampler is None:
+            recipes = [
+                dataclasses.replace(settings, loss="ce"),
+                dataclasses.replace(settings, loss="cb-focal", sampler="difficulty"),
+            ]
+        dataset = datasets.load(
+            settings.dataset, settings.data_dir, imbalance=settings.imbalance, seed=settings.seed
+        )
+        results = [(recipe, train(recipe, dataset)) for recipe in recipes]
+    except (ValueError, FloatingPointError, datasets.MissingData) as error:
+        sys.exit(f"train.py: {error}")
+    print(f"Recall on the test images of {settings.dataset}, per class, in per cent:")
+    print_table(results, jimb.class_counts(dataset.train_labels, dataset.num_classes))
+
+
+if __name__ == "__main__":
+    main()
