@@ -47,9 +47,19 @@ def class_logits(logits: ArrayLike) -> Array:
     return array
 
 
+def label_array(value: ArrayLike) -> Array:
+    """`value` as an array. Host integers beyond 32 bits saturate, where JAX would wrap them."""
+    if on_host(value):
+        host = np.asarray(value)
+        if np.issubdtype(host.dtype, np.integer) and host.dtype.itemsize > 4:
+            limits = np.iinfo(np.int32)
+            value = np.clip(host, limits.min, limits.max).astype(np.int32)
+    return jnp.asarray(value)
+
+
 def integer(name: str, value: ArrayLike) -> Array:
     """`value` as an array; TypeError unless it holds integers (booleans do not count)."""
-    array = jnp.asarray(value)
+    array = label_array(value)
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise TypeError(
             f"{name} must be integers, got {describe(array)}; cast with .astype(jnp.int32)."

@@ -10,10 +10,10 @@ import numpy as np
 from jax.experimental import checkify
 
 from jimb import _checks
-from jimb._typing import Array, ArrayLike, Bool, Float, Int
+from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 
 
-def look_up(table: Float[Array, " K"], labels: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
+def look_up(table: Float[Array, " K"], labels: Integer[Array, "*batch"]) -> Float[Array, "*batch"]:
     """`table[labels]`; NaN outside [0, K); the labels' own sharding."""
     return table.at[labels].get(
         mode="fill",
@@ -23,7 +23,7 @@ def look_up(table: Float[Array, " K"], labels: Int[Array, "*batch"]) -> Float[Ar
     )
 
 
-def class_sums(labels: Int[Array, "*batch"], values: Array, num_classes: int) -> Array:
+def class_sums(labels: Integer[Array, "*batch"], values: Array, num_classes: int) -> Array:
     """Sums of `values` (a scalar, or one per label) by label, `[K]`; labels outside are dropped."""
     zeros = jnp.zeros(num_classes, values.dtype)
     return zeros.at[labels].add(
@@ -35,8 +35,8 @@ def class_sums(labels: Int[Array, "*batch"], values: Array, num_classes: int) ->
 
 
 def in_range(
-    labels: Int[Array, "*batch"], num_classes: int
-) -> tuple[Int[Array, "*batch"], Bool[Array, "*batch"]]:
+    labels: Integer[Array, "*batch"], num_classes: int
+) -> tuple[Integer[Array, "*batch"], Bool[Array, "*batch"]]:
     """`(safe, valid)`: int32 labels with 0 in place of those outside [0, K); which were inside."""
     if labels.dtype.itemsize < 4:  # K itself may not fit the labels' dtype
         labels = labels.astype(jnp.int32)
@@ -44,7 +44,7 @@ def in_range(
     return jnp.where(valid, labels, 0).astype(jnp.int32), valid
 
 
-def one_hot(safe: Int[Array, "*batch"], num_classes: int) -> Bool[Array, "*batch K"]:
+def one_hot(safe: Integer[Array, "*batch"], num_classes: int) -> Bool[Array, "*batch K"]:
     """Booleans, true at the label."""
     classes = jnp.arange(num_classes, dtype=jnp.int32).reshape((1,) * safe.ndim + (num_classes,))
     return jnp.expand_dims(safe, -1) == classes
@@ -57,7 +57,7 @@ def soft_valid(labels: Float[Array, "*any"]) -> Bool[Array, "*any"]:
 
 def positions(
     name: str, values: ArrayLike, size: int, where: ArrayLike | None, of: str
-) -> Int[Array, "*batch"]:
+) -> Integer[Array, "*batch"]:
     """Positions for a scatter: `size`, which a scatter drops, where masked or outside [0, size).
 
     NumPy or Python values outside raise; traced ones leave a checkify message.
@@ -96,7 +96,7 @@ def _raise_if_outside(
 
 def class_counts(
     labels: ArrayLike, num_classes: int, *, where: ArrayLike | None = None
-) -> Int[Array, " K"] | np.ndarray:
+) -> Integer[Array, " K"] | np.ndarray:
     """How many examples each class has, `n_c`.
 
     Count the training set once, not the batch: every class weight starts from these numbers. NumPy
@@ -165,10 +165,14 @@ def take_class(table: ArrayLike, labels: ArrayLike) -> Float[Array, "*batch"]:
         raise ValueError(
             f"table must hold one number per class, [K], got {_checks.describe(entries)}."
         )
-    array = jnp.asarray(labels)
+    array = _checks.label_array(labels)
     if jnp.issubdtype(array.dtype, jnp.integer):
         return look_up(entries, array)
-    soft = _checks.floating("labels that are not integers", array).astype(entries.dtype)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(
+            f"labels must be integers, or floats (soft labels), got {_checks.describe(array)}."
+        )
+    soft = array.astype(entries.dtype)
     if soft.shape[-1:] != entries.shape:
         raise ValueError(
             f"soft labels must be [..., {entries.shape[0]}] for this table, got "

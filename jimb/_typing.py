@@ -8,16 +8,16 @@ from jax import Array
 ArrayLike = jax.typing.ArrayLike | list[Any] | tuple[Any, ...]
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int, UInt32
+    from jaxtyping import Bool, Float, Integer, UInt32
 else:
     try:
-        from jaxtyping import Bool, Float, Int, UInt32
+        from jaxtyping import Bool, Float, Integer, UInt32
     except ModuleNotFoundError:
 
         class _Shaped:
             def __class_getitem__(cls, item: tuple[Any, str]) -> Any:
                 return item[0]
 
-        Bool = Float = Int = UInt32 = _Shaped
+        Bool = Float = Integer = UInt32 = _Shaped
 
-__all__ = ["Array", "ArrayLike", "Bool", "Float", "Int", "UInt32"]
+__all__ = ["Array", "ArrayLike", "Bool", "Float", "Integer", "UInt32"]

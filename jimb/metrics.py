@@ -5,13 +5,13 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
-from jimb._typing import Array, ArrayLike, Float, Int
+from jimb._typing import Array, ArrayLike, Float, Integer
 
 
 class ConfusionState(NamedTuple):
     """Confusion counts, int32 `[K, K]`: row the true class, column the predicted one."""
 
-    counts: Int[Array, "K K"]
+    counts: Integer[Array, "K K"]
 
 
 def init(num_classes: int) -> ConfusionState:

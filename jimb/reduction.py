@@ -90,6 +90,5 @@ def weighted_mean(
         if denominator.ndim != 0:
             raise ValueError(f"normalizer must be a scalar, got {_checks.describe(denominator)}.")
     if axis_name is not None:
-        sums = (numerator, denominator, left)
-        numerator, denominator, left = jax.lax.psum(sums, axis_name)  # type: ignore[no-untyped-call]
+        numerator, denominator, left = jax.lax.psum((numerator, denominator, left), axis_name)
     return jnp.where(left > 0, numerator / jnp.where(left > 0, denominator, 1), 0)

@@ -20,7 +20,7 @@ def inverse_frequency_weights(
 
     Args:
       counts: examples of each class in the training set, `[K]`, non-negative.
-      power: the exponent, in [0, inf); may be traced.
+      power: the exponent, in [0, inf), a scalar or one per class `[K]`; may be traced.
       allow_empty: give a class without examples weight 0 instead of raising.
 
     Returns:
@@ -41,7 +41,7 @@ def inverse_frequency_weights(
     """
     xp, counts, power = _namespace(counts, power)
     n = _checked_counts(counts, xp, allow_empty)
-    exponent = _checked("power", power, 0.0, np.inf, xp)
+    exponent = _per_class("power", _checked("power", power, 0.0, np.inf, xp), n, xp)
     return _normalized(xp.where(n > 0, n, 1) ** -exponent, n, xp)
 
 
@@ -182,7 +182,7 @@ def _effective_number(n: Any, rate: Any, xp: ModuleType) -> Any:
 
 def _normalized(weights: Any, n: Any, xp: ModuleType) -> Float[Array, " K"]:
     filled = n > 0
-    weights = xp.where(filled | (n != n), weights, 0)
+    weights = xp.where(filled, weights, xp.where(n == 0, 0, xp.nan))
     total = weights.sum()
     scale = xp.where(total == 0, 0, filled.astype(n.dtype).sum() / xp.where(total == 0, 1, total))
     return jnp.asarray(weights * scale, _result_dtype(n))

@@ -15,11 +15,8 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from jimb import _checks, _labels
-from jimb._numerics import compute_dtype
-from jimb._typing import Array, ArrayLike, Float, Int
-
-LOG_PROB_FLOOR = -65504.0
-"""Log-probabilities below the most negative float16 count as that, in every store."""
+from jimb._typing import Array, ArrayLike, Float, Integer
+from jimb.difficulty._psi import deltas, log_softmax, logits_and_labels
 
 
 class DifficultyState(NamedTuple):
@@ -34,47 +31,6 @@ class DifficultyState(NamedTuple):
     unlearned: Float[Array, " N"]
     learned: Float[Array, " N"]
     log_probs: Float[Array, "N K"] | None
-
-
-def psi(
-    logits: ArrayLike, previous_logits: ArrayLike, labels: ArrayLike
-) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    r"""The prediction deltas `(unlearned, learned)` between two passes.
-
-    With `Δ_j = p_j - p'_j` and `r_j = log p_j - log p'_j`:
-
-        unlearned = min(Δ_y, 0)·r_y + Σ_{j≠y} max(Δ_j, 0)·r_j
-        learned   = max(Δ_y, 0)·r_y + Σ_{j≠y} min(Δ_j, 0)·r_j
-
-    Their sum is the Jeffreys divergence `KL(p‖p') + KL(p'‖p)`; swapping the passes swaps them.
-
-    Args:
-      logits: of this pass, `[..., K]`, floating point.
-      previous_logits: of the pass before, the same shape.
-      labels: integers `[...]`.
-
-    Returns:
-      Two arrays `[...]` ≥ 0, in nats, float32 (float64 for float64 logits), without gradient. NaN
-      for a label outside [0, K).
-
-    Raises:
-      TypeError: logits are not floating point, or labels not integers.
-      ValueError: shapes do not fit.
-
-    Example:
-      >>> import jax.numpy as jnp, jimb
-      >>> now, before = jnp.array([[2.0, 0.0]]), jnp.array([[0.0, 0.0]])
-      >>> unlearned, learned = jimb.difficulty.psi(now, before, jnp.array([0]))
-      >>> print(unlearned, learned.round(3))
-      [0.] [0.762]
-
-    Reference:
-      Yu et al., CVPR 2022. Its per-epoch `d` is the sum of the two.
-    """
-    now, array = _logits_and_labels(logits, labels)
-    before = _checks.floating("previous_logits", previous_logits)
-    _checks.same_shape("previous_logits", before, now.shape, "logits")
-    return _psi(_log_softmax(now), _log_softmax(before), array)
 
 
 def init(
@@ -164,10 +120,10 @@ def update(
     Reference:
       Yu et al., CVPR 2022.
     """
-    now, array = _logits_and_labels(logits, labels)
+    now, array = logits_and_labels(logits, labels)
     mask = _checks.mask(where, array.shape, "labels")
     positions = _positions(state, now, index, where)
-    log_p = _log_softmax(now)
+    log_p = log_softmax(now)
 
     unlearned_before = _rows(state.unlearned, positions)
     learned_before = _rows(state.learned, positions)
@@ -176,7 +132,7 @@ def update(
     uniform = -math.log(now.shape[-1])
     before = jnp.where(jnp.expand_dims(seen, -1), before.astype(log_p.dtype), uniform)
 
-    unlearned, learned = _psi(log_p, before, array)
+    unlearned, learned = deltas(log_p, before, array)
     stored = None
     if state.log_probs is not None:
         rows = log_p.astype(state.log_probs.dtype)
@@ -260,35 +216,9 @@ def sampling_weights(
     return scores / jnp.where(total == 0, 1, total)
 
 
-def _logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
-    given = _checks.class_logits(logits)
-    array = _checks.integer("labels", labels)
-    _checks.same_shape("labels", array, given.shape[:-1], "the batch, logits.shape[:-1]")
-    return given, array
-
-
-def _log_softmax(logits: Array) -> Array:
-    log_p = jax.nn.log_softmax(logits.astype(compute_dtype(logits)), axis=-1)
-    return jax.lax.stop_gradient(jnp.maximum(log_p, LOG_PROB_FLOOR))
-
-
-def _psi(log_p: Array, log_q: Array, labels: Array) -> tuple[Array, Array]:
-    """Deltas from q to p. Each term `Δ_j r_j` is ≥ 0 and computed without a difference of p's."""
-    safe, valid = _labels.in_range(labels, log_p.shape[-1])
-    r = log_p - log_q
-    size = jnp.abs(r)
-    terms = jnp.exp(jnp.maximum(log_p, log_q)) * -jnp.expm1(-size) * size
-    is_label = _labels.one_hot(safe, log_p.shape[-1])
-    # The true class unlearns by falling, every other class by rising.
-    unlearns = jnp.where(is_label, r < 0, r > 0)
-    unlearned = jnp.sum(jnp.where(unlearns, terms, 0), axis=-1)
-    learned = jnp.sum(jnp.where(unlearns, 0, terms), axis=-1)
-    return jnp.where(valid, unlearned, jnp.nan), jnp.where(valid, learned, jnp.nan)
-
-
 def _positions(
     state: DifficultyState, logits: Array, index: ArrayLike | None, where: ArrayLike | None
-) -> Int[Array, " B"] | None:
+) -> Integer[Array, " B"] | None:
     """Rows of the state that this update writes: None for all of it, N for rows to drop."""
     num_examples = state.unlearned.shape[0]
     if logits.ndim != 2:
@@ -337,4 +267,4 @@ def _previous_log_probs(
         )
     before = _checks.floating("previous_logits", previous)
     _checks.same_shape("previous_logits", before, logits.shape, "logits")
-    return _log_softmax(before)
+    return log_softmax(before)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jimb import _labels
-from jimb._typing import Array, Float, Int
+from jimb._typing import Array, Float, Integer
 
 
 def focal_of_margin(u: Float[Array, "*any"], gamma: Array | None) -> Float[Array, "*any"]:
@@ -32,7 +32,7 @@ def focal_of_margin(u: Float[Array, "*any"], gamma: Array | None) -> Float[Array
 
 
 def softmax_margin(
-    logits: Float[Array, "*batch K"], labels: Int[Array, "*batch"]
+    logits: Float[Array, "*batch K"], labels: Integer[Array, "*batch"]
 ) -> Float[Array, "*batch"]:
     """`u = logsumexp_{j≠y} z_j - z_y`; -inf if no other class has a finite logit.
 

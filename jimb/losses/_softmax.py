@@ -148,7 +148,7 @@ def _soft_loss(z: Array, y: Array, gamma: Array | None, table: Array | None) -> 
 
 
 def _checked_labels(labels: ArrayLike, logits: Array) -> Array:
-    array = jnp.asarray(labels)
+    array = _checks.label_array(labels)
     if jnp.issubdtype(array.dtype, jnp.integer):
         _checks.same_shape(
             "integer labels", array, logits.shape[:-1], "the batch, logits.shape[:-1]"

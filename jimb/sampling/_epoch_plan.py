@@ -3,21 +3,22 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import checkify
 
 from jimb import _checks
-from jimb._typing import Array, ArrayLike, Float, Int
+from jimb._numerics import compute_dtype
+from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.sampling._fixed_point import expected_counts
 
 
-def epoch_plan(key: Array, weights: ArrayLike, num: int) -> Int[Array, " num"]:
+def epoch_plan(key: Array, weights: ArrayLike, num: int) -> Integer[Array, " num"]:
     r"""Positions to visit in one epoch, each about in proportion to its weight, in random order.
 
     Systematic sampling: with expected counts `c_i = num·w_i / Σw` laid end to end and one random
-    offset, example i is visited `n_i = ⌊c_i⌋` or `⌈c_i⌉` times, `Σ n_i = num`, and `E[n_i]` is c_i
-    to 2⁻³¹. This has less variance than independent draws; equal weights with `num = N` visit each
-    example exactly once. The arithmetic is fixed-point and exact for the rarest of millions of examples,
-    and the same on any number of devices: the plan is a global object, and host h of H reads
-    `plan[h::H]`.
+    offset, example i is visited `n_i = ⌊c_i⌋` or `⌈c_i⌉` times, `Σ n_i = num`, and `E[n_i] = c_i`
+    but for a few units of 2⁻³². This has less variance than independent draws; equal weights with
+    `num = N` visit each example exactly once. The arithmetic is fixed-point, and the same on any
+    number of devices: the plan is a global object, and host h of H reads `plan[h::H]`.
 
     Args:
       key: a key from `jax.random.key`.
@@ -68,7 +69,8 @@ def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarra
         raise ValueError(
             f"weights must be one number per example, [N], got {_checks.describe(array)}."
         )
-    checked = _checks.bounded("weights", weights, 0.0, largest, dtype=array.dtype)
+    wide = compute_dtype(array)
+    checked = _replicated(_checks.bounded("weights", weights, 0.0, largest, dtype=wide))
     if _checks.on_host(weights):
         table = np.asarray(weights, np.float64)
         if not table.any():
@@ -76,6 +78,15 @@ def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarra
                 "weights are all 0: there is nothing to draw; give some example weight."
             )
         return table, jnp.bool_(True)
-    if array.dtype != jnp.float64:
-        checked = checked.astype(jnp.float32)
-    return checked, jnp.all(jnp.isfinite(checked)) & jnp.any(checked > 0)
+    some = jnp.any(checked > 0)
+    checkify.debug_check(some, "weights must not be all 0: there is nothing to draw.")
+    return checked, jnp.all(jnp.isfinite(checked)) & some
+
+
+def _replicated(x: Array) -> Array:
+    """`x` on every device: a cumulative sum is a global operation, refused on an Explicit axis."""
+    sharding = jax.typeof(x).sharding
+    if not any(sharding.spec):
+        return x
+    replicated: Array = jax.sharding.reshard(x, sharding.update(spec=jax.sharding.PartitionSpec()))
+    return replicated

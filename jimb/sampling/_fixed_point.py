@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jimb._typing import Array, Float, Int, UInt32
+from jimb._typing import Array, Float, Integer, UInt32
 
 Pair = tuple[Array, Array]
 """An unevaluated sum of two float32, the second below the rounding of the first."""
@@ -21,7 +21,7 @@ Pair = tuple[Array, Array]
 
 def expected_counts(
     weights: Float[Array, " N"] | np.ndarray, num: int
-) -> tuple[Int[Array, " N"], UInt32[Array, " N"]]:
+) -> tuple[Integer[Array, " N"], UInt32[Array, " N"]]:
     """`(whole, fraction)` with `Σ whole + 2⁻³² Σ fraction = num`, exactly."""
     if isinstance(weights, np.ndarray) or weights.dtype == jnp.float64:
         whole, fraction = _from_float64(weights, num)
@@ -31,8 +31,8 @@ def expected_counts(
 
 
 def _settle(
-    whole: Int[Array, " N"], fraction: UInt32[Array, " N"]
-) -> tuple[Int[Array, " N"], UInt32[Array, " N"]]:
+    whole: Integer[Array, " N"], fraction: UInt32[Array, " N"]
+) -> tuple[Integer[Array, " N"], UInt32[Array, " N"]]:
     """Spreads over some fractions, a unit or so each, what rounding left of an integer sum.
 
     Over those far from an integer: there it is relatively small, and makes no integer a fraction.
@@ -48,8 +48,8 @@ def _settle(
 
 
 def _add(
-    whole: Int[Array, " N"], fraction: UInt32[Array, " N"], units: Int[Array, " N"]
-) -> tuple[Int[Array, " N"], UInt32[Array, " N"]]:
+    whole: Integer[Array, " N"], fraction: UInt32[Array, " N"], units: Integer[Array, " N"]
+) -> tuple[Integer[Array, " N"], UInt32[Array, " N"]]:
     """Adds signed units of 2⁻³², with carry or borrow."""
     total = fraction + units.astype(jnp.uint32)
     carry = (units >= 0) & (total < fraction)
@@ -63,7 +63,7 @@ def _from_float64(weights: Any, num: int) -> tuple[Array, Array]:
     counts = scaled * (num / xp.sum(scaled))
     whole = xp.floor(counts)
     units = xp.round((counts - whole) * 2.0**32)
-    whole, units = whole + (units >= 2.0**32), units % 2.0**32
+    whole, units = xp.where(units >= 2.0**32, whole + 1, whole), units % 2.0**32
     return jnp.asarray(whole.astype(np.int32)), jnp.asarray(units.astype(np.uint32))
 
 
