@@ -101,32 +101,44 @@ def bounded(
     *,
     dtype: DTypeLike,
     exclusive: bool = False,
+    finite: bool = True,
 ) -> Array:
     """`value` as an array of `dtype`, NaN where it is traced and outside [low, high].
 
-    `exclusive` leaves out `low` itself. Python and NumPy values outside raise ValueError.
+    `exclusive` leaves out `low` itself, `finite` leaves out inf. Python and NumPy values outside
+    raise ValueError.
     """
-    interval = f"{'(' if exclusive else '['}{low:g}, {high:g}{')' if high == math.inf else ']'}"
-    sentence = f"{name} must lie in {interval}"
+    opening, closing = "(" if exclusive else "[", "]" if high < math.inf or not finite else ")"
+    sentence = f"{name} must lie in {opening}{low:g}, {high:g}{closing}"
     if on_host(value):
         numbers = np.asarray(value, np.float64)
-        if not np.all((numbers > low if exclusive else numbers >= low) & (numbers <= high)):
+        if not np.all(_inside(numbers, low, high, exclusive, finite)):
             raise ValueError(f"{sentence}, got {value}.")
         return jnp.asarray(numbers, dtype)
     array = jnp.asarray(value, dtype)
-    inside = (array > low if exclusive else array >= low) & (array <= high)
+    inside = _inside(array, low, high, exclusive, finite)
     checkify.debug_check(jnp.all(inside), sentence + ", got {value}.", value=array)
     return jnp.where(inside, array, jnp.nan)
 
 
-def elementwise(name: str, value: Array, shape: tuple[int, ...]) -> Array:
-    """A scalar as it is; any other hyper-parameter broadcast to the shape of the elements."""
-    if value.ndim == 0:
-        return value
-    try:
-        return jnp.broadcast_to(value, shape)
-    except ValueError:
+def _inside(numbers: Any, low: float, high: float, exclusive: bool, finite: bool) -> Any:
+    above = numbers > low if exclusive else numbers >= low
+    return above & (numbers <= high) & ((numbers < math.inf) | (not finite))
+
+
+def scalar(
+    name: str,
+    value: ArrayLike,
+    low: float,
+    high: float = math.inf,
+    *,
+    dtype: DTypeLike,
+    exclusive: bool = False,
+) -> Array:
+    """`bounded`, and ValueError unless it is a scalar."""
+    checked = bounded(name, value, low, high, dtype=dtype, exclusive=exclusive)
+    if checked.ndim != 0:
         raise ValueError(
-            f"{name} must be a scalar or broadcast to {list(shape)}, got {describe(value)}; "
-            "use jax.vmap to try several values."
-        ) from None
+            f"{name} must be a scalar, got {describe(checked)}; use jax.vmap to try several values."
+        )
+    return checked

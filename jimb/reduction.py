@@ -42,7 +42,8 @@ def weighted_mean(
       normalizer: a scalar to divide by in place of `Σ m·w`. Detectors pass
         `jnp.maximum(num_positives, 1)`. A normalizer of 0 gives inf or NaN, not a silent 0.
       axis_name: a mesh axis (or several) of `jax.shard_map`. Numerator and denominator, a local
-        normalizer too, are summed over it; value and gradient equal those of the unsharded call.
+        normalizer too, are summed over it; value and gradient equal those of the unsharded call
+        (a gradient taken inside needs `check_vma`, the default).
 
     Returns:
       A float32 scalar (float64 for float64 values), accumulated in that precision.
@@ -68,12 +69,7 @@ def weighted_mean(
     dtype = compute_dtype(values)
     keep = jnp.ones((), jnp.bool_)
     if where is not None:
-        mask = jnp.asarray(where)
-        if mask.dtype != jnp.bool_:
-            raise TypeError(
-                f"where must be boolean, got {_checks.describe(mask)}; write where != 0."
-            )
-        keep = _leading("where", mask, values)
+        keep = _leading("where", _checks.boolean("where", where), values)
     weight = jnp.ones((), dtype)
     if weights is not None:
         weight = _leading("weights", _checks.bounded("weights", weights, 0.0, dtype=dtype), values)

@@ -116,7 +116,7 @@ def effective_number_weights(
         rate = 1 - _checked("beta", beta, 0.0, 1.0, xp)
     else:
         xp, counts, volume = _namespace(counts, volume)
-        rate = 1 / _checked("volume", volume, 1.0, np.inf, xp)
+        rate = 1 / _checked("volume", volume, 1.0, np.inf, xp, finite=False)
     n = _checked_counts(counts, xp, allow_empty)
     number = _effective_number(n, _per_class("beta or volume", rate, n, xp), xp)
     return _normalized(1 / xp.where(n > 0, number, 1), n, xp)
@@ -150,12 +150,15 @@ def _checked_counts(counts: Any, xp: ModuleType, allow_empty: bool) -> Any:
     return n
 
 
-def _checked(name: str, value: Any, low: float, high: float, xp: ModuleType) -> Any:
+def _checked(
+    name: str, value: Any, low: float, high: float, xp: ModuleType, *, finite: bool = True
+) -> Any:
     """Float64 NumPy for host values, which stay on the host; else a checked device array."""
     if _checks.on_host(value):
-        _checks.bounded(name, value, low, high, dtype=jnp.float32)
+        _checks.bounded(name, value, low, high, dtype=jnp.float32, finite=finite)
         return np.asarray(value, np.float64)
-    return _checks.bounded(name, value, low, high, dtype=_result_dtype(jnp.asarray(value)))
+    dtype = _result_dtype(jnp.asarray(value))
+    return _checks.bounded(name, value, low, high, dtype=dtype, finite=finite)
 
 
 def _result_dtype(n: Any) -> Any:

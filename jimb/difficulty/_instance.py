@@ -173,13 +173,8 @@ def score(state: DifficultyState, *, pseudocount: ArrayLike = 1.0) -> Float[Arra
             "distribution; use 0.1 or more.",
             stacklevel=2,
         )
-    c = _checks.bounded(
-        "pseudocount", pseudocount, 0.0, dtype=state.unlearned.dtype, exclusive=True
-    )
-    if c.ndim != 0:
-        raise ValueError(
-            f"pseudocount must be a scalar, got {_checks.describe(c)}; use jax.vmap to try several."
-        )
+    dtype = state.unlearned.dtype
+    c = _checks.scalar("pseudocount", pseudocount, 0.0, dtype=dtype, exclusive=True)
     return jax.lax.stop_gradient((c + state.unlearned) / (c + state.learned))
 
 

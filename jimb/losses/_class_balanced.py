@@ -111,7 +111,7 @@ def class_balanced_focal_loss(
       labels: integers `[...]`.
       counts: examples of each class in the training set, `[K]`.
       beta: in [0, 1], a scalar or one per class; may be traced.
-      gamma: γ ≥ 0, a scalar; may be traced. Any array must broadcast to `[..., K]`.
+      gamma: γ ≥ 0, a scalar or one per example `[...]`; may be traced.
       where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
 
     Returns:
@@ -152,7 +152,7 @@ def _one_vs_all_loss(
     z = prepare(given, mask)
     safe, valid = _labels.in_range(array, z.shape[-1])
     is_label = _labels.one_hot(safe, z.shape[-1])
-    focus = None if gamma is None else focusing(gamma, z)
+    focus = None if gamma is None else focusing(gamma, batch, z.dtype, per_class=True)
     losses = jnp.sum(one_vs_all(z, is_label, focus), axis=-1)
     weights = _labels.look_up(_weights(counts, beta, given).astype(z.dtype), safe)
     return finish(weigh(weights, losses), valid, mask, given.dtype)

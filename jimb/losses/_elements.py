@@ -20,6 +20,17 @@ def prepare(
     return jnp.where(mask.reshape(mask.shape + (1,) * (logits.ndim - mask.ndim)), logits, 0)
 
 
+def focusing(
+    gamma: ArrayLike, batch: tuple[int, ...], dtype: jnp.dtype, *, per_class: bool
+) -> Array:
+    """γ ≥ 0: a scalar, or one per example; with a last axis of 1 where terms are per class."""
+    checked = _checks.bounded("gamma", gamma, 0.0, dtype=dtype)
+    if checked.ndim == 0:
+        return checked
+    _checks.same_shape("gamma, if it is not a scalar,", checked, batch, "the batch")
+    return jnp.expand_dims(checked, -1) if per_class else checked
+
+
 def finish(
     losses: Float[Array, "*batch"],
     valid: Bool[Array, "*batch"],
@@ -31,9 +42,3 @@ def finish(
     if mask is not None:
         losses = jnp.where(mask, losses, 0)
     return losses.astype(dtype)
-
-
-def focusing(gamma: ArrayLike, elements: Float[Array, "*any"]) -> Array:
-    """γ ≥ 0, a scalar or one per element."""
-    checked = _checks.bounded("gamma", gamma, 0.0, dtype=elements.dtype)
-    return _checks.elementwise("gamma", checked, elements.shape)

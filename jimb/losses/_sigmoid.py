@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jimb import _checks, _labels
 from jimb._numerics import weigh
 from jimb._typing import Array, ArrayLike, Bool, Float
-from jimb.losses._elements import finish, focusing, prepare
+from jimb.losses._elements import finish, prepare
 from jimb.losses._margin import focal_of_margin
 
 
@@ -85,7 +85,7 @@ def sigmoid_focal_loss(
       Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
     """
     given, z, y, mask, valid = _elements(logits, labels, where)
-    focus = focusing(gamma, z)
+    focus = _factor("gamma", gamma, jnp.inf, z)
     if jnp.issubdtype(jnp.asarray(labels).dtype, jnp.floating):
         losses = _soft_focal(z, y, focus)
     else:
@@ -141,6 +141,12 @@ def _elements(
 
 
 def _factor(name: str, value: ArrayLike, high: float, z: Array) -> Array:
-    """A weight in [0, high], a scalar or one per element."""
+    """A hyper-parameter in [0, high], one per element."""
     checked = _checks.bounded(name, value, 0.0, high, dtype=z.dtype)
-    return jnp.broadcast_to(_checks.elementwise(name, checked, z.shape), z.shape)
+    try:
+        return jnp.broadcast_to(checked, z.shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a scalar or broadcast to the logits, {list(z.shape)}, got "
+            f"{_checks.describe(checked)}; use jax.vmap to try several values."
+        ) from None

@@ -46,7 +46,7 @@ def softmax_cross_entropy_loss(
     Reference:
       Smoothing: Szegedy et al., Rethinking the Inception Architecture, CVPR 2016.
     """
-    smoothed = not (_checks.on_host(label_smoothing) and label_smoothing == 0)
+    smoothed = not (isinstance(label_smoothing, int | float) and label_smoothing == 0)
     return _softmax_loss(
         logits,
         labels,
@@ -73,7 +73,7 @@ def softmax_focal_loss(
     Args:
       logits: `[..., K]`, floating point. -inf on a non-target class removes the class.
       labels: integers `[...]`, or float soft labels `[..., K]`.
-      gamma: γ ≥ 0, a scalar; may be traced. Any array must broadcast to `[...]` (integer labels).
+      gamma: γ ≥ 0, a scalar or one per example `[...]`; may be traced.
       class_weights: `[K]`, multiplies each class term.
       where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
 
@@ -118,25 +118,29 @@ def _softmax_loss(
     mask = _checks.mask(where, batch, "the batch, logits.shape[:-1]")
     z = prepare(given, mask)
     table = None if class_weights is None else _class_table(class_weights, z)
+    hard = jnp.issubdtype(labels.dtype, jnp.integer)
+    focus = epsilon = None
+    if gamma is not None:
+        focus = focusing(gamma, batch, z.dtype, per_class=not hard)
+    if smoothing is not None:
+        epsilon = _checks.scalar("label_smoothing", smoothing, 0.0, 1.0, dtype=z.dtype)
 
-    if jnp.issubdtype(labels.dtype, jnp.integer):
+    if hard:
         safe, valid = _labels.in_range(labels, num_classes)
         u = softmax_margin(z, safe)
-        losses = focal_of_margin(u, None if gamma is None else focusing(gamma, u))
+        losses = focal_of_margin(u, focus)
         if table is not None:
             losses = weigh(_labels.look_up(table, safe), losses)
-        if smoothing is not None:
-            epsilon = _checks.bounded("label_smoothing", smoothing, 0.0, 1.0, dtype=z.dtype)
+        if epsilon is not None:
             uniform = jnp.full_like(z, 1 / num_classes)
             spread = _soft_loss(z, uniform, None, table)
             losses = weigh(1 - epsilon, losses) + weigh(epsilon, spread)
     else:
         y = prepare(labels, mask).astype(z.dtype)
         valid = jnp.all(_labels.soft_valid(y), axis=-1)
-        if smoothing is not None:
-            epsilon = _checks.bounded("label_smoothing", smoothing, 0.0, 1.0, dtype=z.dtype)
+        if epsilon is not None:
             y = (1 - epsilon) * y + epsilon / num_classes
-        losses = _soft_loss(z, y, None if gamma is None else focusing(gamma, z), table)
+        losses = _soft_loss(z, y, focus, table)
     return finish(losses, valid, mask, given.dtype)
 
 

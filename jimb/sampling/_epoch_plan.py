@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import checkify
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jimb import _checks
 from jimb._numerics import compute_dtype
@@ -84,9 +85,17 @@ def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarra
 
 
 def _replicated(x: Array) -> Array:
-    """`x` on every device: a cumulative sum is a global operation, refused on an Explicit axis."""
+    """`x` on every device, as far as its mesh can be seen.
+
+    Cumulative sums are global: refused over an Explicit axis, and quadratic in time over an Auto
+    one.
+    """
     sharding = jax.typeof(x).sharding
-    if not any(sharding.spec):
-        return x
-    replicated: Array = jax.sharding.reshard(x, sharding.update(spec=jax.sharding.PartitionSpec()))
-    return replicated
+    if any(sharding.spec):
+        explicit: Array = jax.sharding.reshard(x, sharding.update(spec=PartitionSpec()))
+        return explicit
+    mesh = jax.sharding.get_abstract_mesh()
+    if not mesh.empty and mesh.are_all_axes_auto:
+        auto: Array = jax.lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec()))
+        return auto
+    return x
