@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import sys
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import datasets
 import jax
@@ -24,6 +24,9 @@ from jax import Array
 from tqdm import tqdm
 
 import jimb
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # ----------------------------------------------------------------------------------- settings
 
@@ -156,7 +159,7 @@ def run_method(method: Method, task: Task, settings: Settings, bar: tqdm) -> Res
             plan_keys, epoch, state, task.train, draw, hyper, recipe=recipe
         )
         share = np.asarray(draw / draw.sum(1, keepdims=True))
-        score = np.asarray(jimb.difficulty.score(state.difficulty, pseudocount=pseudocount))
+        score = np.asarray(score_of_trials(state.difficulty, pseudocount))
         history.append(
             (
                 (share * eights).sum(1),
@@ -200,6 +203,12 @@ def sampling_of_trials(
     one = functools.partial(train.sampling_weights, sampler)
     vmapped = jax.vmap(one, in_axes=(0, 0, 0, None, None))
     return vmapped(difficulty, last, data, hyper, pseudocount)
+
+
+@jax.jit
+def score_of_trials(difficulty: jimb.difficulty.DifficultyState, pseudocount: Array) -> Array:
+    """`jimb.difficulty.score` of every trial, `[S, N]`."""
+    return jax.vmap(lambda state: jimb.difficulty.score(state, pseudocount=pseudocount))(difficulty)
 
 
 @jax.jit(static_argnames="recipe")
@@ -292,57 +301,70 @@ def draw_figure(results: dict[str, Result], path: Path, title: str) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = plt.figure(figsize=(11, 5), layout="constrained")
+    figure = plt.figure(figsize=(11, 5), layout=ConstrainedLayoutEngine(w_pad=0.1))
     grid = figure.add_gridspec(2, 2, width_ratios=(1.25, 1))
     bars = figure.add_subplot(grid[:, 0])
     above, below = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
-
-    baseline = results[METHODS[0].name]
-    level = recall_of(baseline, "digit 8").mean()
-    for row, method in enumerate(reversed(METHODS)):
-        recall = recall_of(results[method.name], "digit 8").mean()
-        _, error = paired_difference(results[method.name], baseline, "digit 8")
-        color = COLORS[method.family]
-        bars.barh(row, recall, xerr=error or None, color=color, height=0.7, capsize=3)
-        bars.text(recall + error + 1, row, f"{recall:.1f}", va="center", color=color)
-    bars.axvline(level, color=COLORS["none"], linestyle=":", linewidth=1)
-    bars.set_yticks(range(len(METHODS)), [m.name for m in reversed(METHODS)])
-    bars.set_xlabel("recall of digit 8, % (bar: s.e. of the paired difference to CE)")
-    bars.set_xlim(0, 100)
-    bars.set_title("Ten 8s in the larger class: who finds them?", loc="left", fontsize=11)
-
-    samplers = [m for m in METHODS if m.sampler in ("difficulty", "loss", "delta")]
-    styles = dict(zip(samplers, ("--", "-", "-", ":"), strict=True))
-    for method in samplers:
-        mass = 100 * results[method.name].mass_on_eights.mean(axis=1)
-        epochs = np.arange(1, len(mass) + 1)
-        color = COLORS[method.family]
-        above.plot(epochs, mass, styles[method], color=color, label=method.name)
-    uniform = 100 * baseline.mass_on_eights.mean()
-    above.axhline(uniform, color=COLORS["none"], linewidth=1, label="uniform")
-    above.set_ylabel("draws on the 8s, %")
-    above.set_ylim(bottom=0)
-    above.legend(fontsize=8, frameon=False)
-    above.set_title("What each sampler draws", loc="left", fontsize=11)
-
-    sharp = METHODS[6]
-    result = results[sharp.name]
-    below.plot(
-        epochs, result.difficulty_of_eights.mean(1), color=COLORS[sharp.family], label="the 8s"
-    )
-    below.plot(epochs, result.difficulty_of_rest.mean(1), color="#aaaaaa", label="all others")
-    below.set_yscale("log")
-    below.set_xlabel("epoch")
-    below.set_ylabel("mean difficulty D")
-    below.legend(fontsize=8, frameon=False)
-    below.set_title(f"How hard they are ({sharp.name})", loc="left", fontsize=11)
+    draw_recalls(bars, results)
+    draw_mass(above, results)
+    draw_difficulty(below, results["difficulty, c = 0.1"])
     for axes in (bars, above, below):
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=10, color="#555555")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
     plt.close(figure)
+
+
+def draw_recalls(axes: "Axes", results: dict[str, Result]) -> None:
+    """A bar per method."""
+    baseline = results[METHODS[0].name]
+    for row, method in enumerate(reversed(METHODS)):
+        recall = recall_of(results[method.name], "digit 8").mean()
+        _, error = paired_difference(results[method.name], baseline, "digit 8")
+        color = COLORS[method.family]
+        axes.barh(row, recall, xerr=error or None, color=color, height=0.7, capsize=3)
+        axes.text(recall + error + 1, row, f"{recall:.1f}", va="center", color=color)
+    level = recall_of(baseline, "digit 8").mean()
+    axes.axvline(level, color=COLORS["none"], linestyle=":", linewidth=1)
+    axes.set_yticks(range(len(METHODS)), [m.name for m in reversed(METHODS)])
+    axes.set_xlabel("recall of digit 8, % (bar: s.e. of the paired difference to CE)")
+    axes.set_xlim(0, 100)
+    axes.set_title("The rare 8s of the larger class: who finds them?", loc="left", fontsize=11)
+
+
+def draw_mass(axes: "Axes", results: dict[str, Result]) -> None:
+    """The share of each epoch's draws that falls on the 8s."""
+    samplers = [m for m in METHODS if m.sampler in ("difficulty", "loss", "delta")]
+    for method, style in zip(samplers, ("--", "-", "-", ":"), strict=True):
+        mass = 100 * results[method.name].mass_on_eights.mean(axis=1)
+        color = COLORS[method.family]
+        axes.plot(range(1, len(mass) + 1), mass, style, color=color, label=method.name)
+    uniform = 100 * results[METHODS[0].name].mass_on_eights.mean()
+    axes.axhline(uniform, color=COLORS["none"], linewidth=1, label="uniform")
+    axes.set_ylabel("draws on the 8s, %")
+    axes.set_ylim(0, 1.45 * axes.get_ylim()[1])
+    axes.legend(fontsize=8, frameon=False, ncols=2, loc="upper left")
+    axes.set_title("What each sampler draws", loc="left", fontsize=11)
+
+
+def draw_difficulty(axes: "Axes", result: Result) -> None:
+    """Mean difficulty of the 8s and of all other images after each epoch."""
+    eights, rest = result.difficulty_of_eights.mean(1), result.difficulty_of_rest.mean(1)
+    epochs = range(1, len(eights) + 1)
+    axes.plot(epochs, eights, color=COLORS["instance sampling"], label="the 8s")
+    axes.plot(epochs, rest, color="#aaaaaa", label="all others")
+    axes.set_yscale("log", subs=())
+    low, high = 0.8 * rest.min(), 1.3 * eights.max()
+    ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_ylim(low, high)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("mean difficulty D")
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_title("How hard they are (difficulty, c = 0.1)", loc="left", fontsize=11)
 
 
 # --------------------------------------------------------------------------------------- main

@@ -78,9 +78,15 @@ class Settings:
             raise ValueError("--beta needs a cb-* loss or --weights effective.")
         if self.pseudocount is not None and self.sampler != "difficulty":
             raise ValueError("--pseudocount needs --sampler difficulty.")
-        for name in ("epochs", "batch_size", "hidden"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
+        for name, lowest in (("epochs", 1), ("batch_size", 1), ("hidden", 1), ("gamma", 0)):
+            value = getattr(self, name)
+            if value is not None and not value >= lowest:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        if self.beta is not None and not 0 <= self.beta <= 1:
+            raise ValueError(f"--beta must lie in [0, 1], got {self.beta}.")
+        if self.learning_rate <= 0:
+            raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")
 
 
 # -------------------------------------------------------------------------------------- model

