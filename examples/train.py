@@ -38,18 +38,18 @@ class Settings:
     """Train on imbalanced data; with none of loss, weights and sampler, compare two recipes."""
 
     loss: Loss | None = None
-    """Loss: softmax cross-entropy or focal, or one of the class-balanced trio."""
+    """Loss: softmax cross-entropy (ce) or focal, or one of the class-balanced trio."""
     gamma: float | None = None
-    """Focusing exponent of the focal losses [2]."""
+    """Focusing exponent of the focal losses; 2 if left out."""
     weights: Weights | None = None
-    """Class weights on ce or focal, from the training counts [none]."""
+    """Class weights on ce or focal, from the training counts; none if left out."""
     beta: float | None = None
-    """β of the effective number, for cb-* losses and effective weights [0.9999]."""
+    """β of the effective number, for cb-* losses and effective weights; 0.9999 if left out."""
     sampler: Sampler | None = None
-    """How each epoch draws its examples [uniform]. loss: in proportion to the current loss;
-    delta: to the last epoch's du + dl."""
+    """How each epoch draws its examples; uniform if left out. The last three draw in proportion to
+    the difficulty, to the current loss, and to the prediction delta du + dl of the last epoch."""
     pseudocount: float | None = None
-    """Pseudocount c of the difficulty sampler [1]; smaller is sharper."""
+    """Pseudocount c of the difficulty sampler, smaller is sharper; 1 if left out."""
     dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
     """Data set; its training part is made long-tailed."""
     data_dir: str | None = None
@@ -78,7 +78,8 @@ class Settings:
             raise ValueError("--beta needs a cb-* loss or --weights effective.")
         if self.pseudocount is not None and self.sampler != "difficulty":
             raise ValueError("--pseudocount needs --sampler difficulty.")
-        for name, lowest in (("epochs", 1), ("batch_size", 1), ("hidden", 1), ("gamma", 0)):
+        lowest_of = {"epochs": 1, "batch_size": 1, "hidden": 1, "gamma": 0, "seed": 0}
+        for name, lowest in lowest_of.items():
             value = getattr(self, name)
             if value is not None and not value >= lowest:
                 option = name.replace("_", "-")
