@@ -97,11 +97,11 @@ class MLP(nnx.Module):
     """One hidden layer."""
 
     def __init__(
-        self, features: int, hidden: int, classes: int, *, output_bias: float, rngs: nnx.Rngs
+        self, features: int, hidden: int, classes: int, *, one_vs_all: bool, rngs: nnx.Rngs
     ) -> None:
         self.hidden = nnx.Linear(features, hidden, rngs=rngs)
-        bias = nnx.initializers.constant(output_bias)
-        self.output = nnx.Linear(hidden, classes, bias_init=bias, rngs=rngs)
+        bias_init = jimb.one_vs_all_bias_init if one_vs_all else nnx.initializers.zeros
+        self.output = nnx.Linear(hidden, classes, bias_init=bias_init, rngs=rngs)
 
     def __call__(self, images: Array) -> Array:
         """Logits `[..., classes]`."""
@@ -171,11 +171,9 @@ class Recipe:
 
     def model(self, key: Array) -> MLP:
         """A freshly initialised model."""
-        # One-vs-all losses start at the probability 1/K, or the many negatives dominate.
         one_vs_all = self.loss in ("cb-sigmoid", "cb-focal")
-        bias = -float(np.log(self.classes - 1)) if one_vs_all else 0.0
-        rngs = nnx.Rngs(key)
-        return MLP(self.features, self.hidden, self.classes, output_bias=bias, rngs=rngs)
+        sizes = self.features, self.hidden, self.classes
+        return MLP(*sizes, one_vs_all=one_vs_all, rngs=nnx.Rngs(key))
 
     @property
     def optimizer(self) -> optax.GradientTransformation:

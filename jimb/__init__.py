@@ -6,16 +6,27 @@ from jimb import metrics as metrics
 from jimb import sampling as sampling
 from jimb._labels import class_counts as class_counts
 from jimb._labels import take_class as take_class
+from jimb._sweep import sweep as sweep
+from jimb.losses import balanced_softmax_loss as balanced_softmax_loss
 from jimb.losses import class_balanced_focal_loss as class_balanced_focal_loss
 from jimb.losses import class_balanced_sigmoid_loss as class_balanced_sigmoid_loss
 from jimb.losses import class_balanced_softmax_loss as class_balanced_softmax_loss
+from jimb.losses import cosine_logits as cosine_logits
+from jimb.losses import ldam_loss as ldam_loss
+from jimb.losses import logit_adjusted_loss as logit_adjusted_loss
+from jimb.losses import one_vs_all_bias_init as one_vs_all_bias_init
+from jimb.losses import sigmoid_asymmetric_loss as sigmoid_asymmetric_loss
 from jimb.losses import sigmoid_cross_entropy_loss as sigmoid_cross_entropy_loss
 from jimb.losses import sigmoid_focal_loss as sigmoid_focal_loss
 from jimb.losses import softmax_cross_entropy_loss as softmax_cross_entropy_loss
 from jimb.losses import softmax_focal_loss as softmax_focal_loss
+from jimb.losses import vs_loss as vs_loss
 from jimb.reduction import weighted_mean as weighted_mean
+from jimb.weights import balanced_alpha as balanced_alpha
 from jimb.weights import effective_number as effective_number
 from jimb.weights import effective_number_weights as effective_number_weights
 from jimb.weights import inverse_frequency_weights as inverse_frequency_weights
+from jimb.weights import mean_one as mean_one
+from jimb.weights import single_class_weight as single_class_weight
 
 __version__ = "0.1.0"

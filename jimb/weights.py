@@ -122,6 +122,98 @@ def effective_number_weights(
     return _normalized(1 / xp.where(n > 0, number, 1), n, xp)
 
 
+def mean_one(weights: ArrayLike, counts: ArrayLike) -> Float[Array, " K"]:
+    r"""Class weights rescaled to mean 1 over the data, `w / Σ_c π_c w_c` with `π = n / Σn`.
+
+    The mean weighted loss then keeps the size of the unweighted one, and the learning rate its
+    meaning.
+
+    Args:
+      weights: non-negative, `[K]`.
+      counts: examples of each class in the training set, `[K]`, non-negative; 0 is allowed.
+
+    Returns:
+      Weights `[K]`, float32 (float64 under x64).
+
+    Raises:
+      ValueError: shapes differ, a number is negative or not finite, or no class has both weight
+        and examples. Traced: NaN (and a checkify message for a wrong number).
+
+    Example:
+      >>> import jimb
+      >>> print(jimb.mean_one([1.0, 3.0], [300, 100]))
+      [0.6666667 2.       ]
+    """
+    xp, counts, weights = _namespace(counts, weights)
+    n = _checked_counts(counts, xp, allow_empty=True)
+    w = xp.asarray(_checked("weights", weights, 0.0, np.inf, xp), n.dtype)
+    if w.shape != n.shape:
+        raise ValueError(f"weights {list(w.shape)} and counts {list(n.shape)} must both be [K].")
+    total = (n * w).sum()
+    if xp is np and total == 0:
+        raise ValueError("no class has both a weight and an example: there is no mean to rescale.")
+    scale = xp.where(total == 0, xp.nan, n.sum() / xp.where(total == 0, 1, total))
+    return jnp.asarray(w * scale, _result_dtype(n))
+
+
+def single_class_weight(
+    num_classes: int, class_index: int, multiplier: ArrayLike
+) -> Float[Array, " K"]:
+    r"""Weight `multiplier` for one class and 1 for the others.
+
+    With `weighted_mean(losses, take_class(w, labels), normalizer=number of labels)` this is the
+    weighted softmax loss of one class (`pos_mult`, `pos_cid`).
+
+    Args:
+      num_classes: K.
+      class_index: the class, in [0, K).
+      multiplier: its weight ≥ 0; may be traced.
+
+    Returns:
+      Weights `[K]`, float32 (float64 under x64).
+
+    Raises:
+      ValueError: the class is outside [0, K), or `multiplier` is negative or no scalar (traced:
+        NaN and a checkify message).
+
+    Example:
+      >>> import jimb
+      >>> print(jimb.single_class_weight(3, 1, 10.0))
+      [ 1. 10.  1.]
+    """
+    if not 0 <= class_index < num_classes:
+        raise ValueError(f"class_index must lie in [0, {num_classes}), got {class_index}.")
+    dtype = _result_dtype(jnp.asarray(multiplier))
+    value = _checks.scalar("multiplier", multiplier, 0.0, dtype=dtype)
+    return jnp.ones(num_classes, dtype).at[class_index].set(value)
+
+
+def balanced_alpha(counts: ArrayLike) -> Float[Array, ""]:
+    r"""The α of two classes that weighs each by the frequency of the other, `n₋ / (n₊ + n₋)`.
+
+    Args:
+      counts: `[2]`, the examples of the negative class 0 and of the positive class 1.
+
+    Returns:
+      α of the positive class, for `sigmoid_focal_loss(alpha=...)`; a float32 scalar (float64 under
+      x64).
+
+    Raises:
+      ValueError: counts are not `[2]`, are negative or not finite, or have an empty class. Traced:
+        an empty class leaves a checkify message, wrong numbers give NaN and a message.
+
+    Example:
+      >>> import jimb
+      >>> print(jimb.balanced_alpha([75, 25]))
+      0.75
+    """
+    xp, counts, _ = _namespace(counts, 0.0)
+    n = _checked_counts(counts, xp, allow_empty=False)
+    if n.shape != (2,):
+        raise ValueError(f"counts must be [2], negatives and positives, got {list(n.shape)}.")
+    return jnp.asarray(n[0] / n.sum(), _result_dtype(n))
+
+
 # Host input is computed by NumPy in float64, anything else by JAX: the formulas are the same, so
 # they are written once over the namespace `xp`.
 

@@ -13,7 +13,11 @@ import jimb
 
 PACKAGE = pathlib.Path(jimb.__file__).parent
 MODULES = [jimb, jimb.losses, jimb.difficulty, jimb.sampling, jimb.metrics]
-POSITIONAL_WITH_A_DEFAULT = {("jimb.weighted_mean", "weights")}  # a mean of values by weights
+POSITIONAL_WITH_A_DEFAULT = {
+    ("jimb.weighted_mean", "weights"),  # a mean of values by weights
+    ("jimb.one_vs_all_bias_init", "dtype"),  # the signature of JAX's initializers
+    ("jimb.losses.one_vs_all_bias_init", "dtype"),
+}
 NEVER_RAISE = {"jimb.metrics.per_class_recall", "jimb.metrics.balanced_accuracy"}
 
 

@@ -63,6 +63,49 @@ def class_balanced_sigmoid_oracle(z, y, gamma=0.0):
     )
 
 
+def prior_of(num_classes):
+    return COUNTS[:num_classes] / np.sum(COUNTS[:num_classes])
+
+
+def logit_adjusted_oracle(z, y, tau=1.0):
+    """`CE(z + τ log π, y)`."""
+    return softmax_oracle(z + tau * np.log(prior_of(z.shape[-1])), y)
+
+
+def ldam_oracle(z, y, max_margin=0.5, scale=30.0):
+    """`CE(s·(z - m_y e_y), y)`."""
+    counts = COUNTS[: z.shape[-1]]
+    margins = max_margin * (counts / np.min(counts)) ** -0.25
+    return softmax_oracle(scale * (z - margins * np.eye(z.shape[-1])[y]), y)
+
+
+def vs_oracle(z, y, gamma=0.0, tau=0.0):
+    """`CE(Δ·z + ι, y)`."""
+    factor = (COUNTS[: z.shape[-1]] / np.max(COUNTS)) ** gamma
+    return softmax_oracle(factor * z + tau * np.log(prior_of(z.shape[-1])), y)
+
+
+def asymmetric_oracle(z, y, gamma_pos=1.0, gamma_neg=4.0, clip=0.05):
+    """`-y (1 - p)^γ₊ log p - (1 - y) p_m^γ₋ log(1 - p_m)`."""
+    p = 1 / (1 + np.exp(-z))
+    shifted = np.maximum(p - clip, 0)
+    negative = shifted**gamma_neg * np.log(1 - shifted)
+    return -y * (1 - p) ** gamma_pos * np.log(p) - (1 - y) * negative
+
+
+def with_counts(function):
+    """A loss with the table's counts."""
+
+    def counted(logits, labels, **kwargs):
+        return function(logits, labels, COUNTS[: logits.shape[-1]], **kwargs)
+
+    return counted
+
+
+def logit_adjusted(logits, labels, **kwargs):
+    return jimb.logit_adjusted_loss(logits, labels, prior_of(logits.shape[-1]), **kwargs)
+
+
 def class_balanced(function):
     """A loss of the class-balanced trio with the table's counts."""
 
@@ -101,6 +144,10 @@ CB_FOCAL = class_balanced(jimb.class_balanced_focal_loss)
 SMOOTHING_AND_WEIGHTS = {"label_smoothing": 0.1, "class_weights": WEIGHTS}
 GAMMA_AND_WEIGHTS = {"gamma": 1.5, "class_weights": WEIGHTS}
 GAMMA_AND_ALPHA = {"gamma": 2.0, "alpha": 0.25}
+BALANCED = with_counts(jimb.balanced_softmax_loss)
+LDAM, VS = with_counts(jimb.ldam_loss), with_counts(jimb.vs_loss)
+ASYMMETRIC = jimb.sigmoid_asymmetric_loss
+TWO_GAMMAS = {"gamma_pos": 1.0, "gamma_neg": 4.0}
 
 LOSSES = [
     Loss("softmax_ce", CE, softmax_oracle, "class"),
@@ -121,6 +168,16 @@ LOSSES = [
     Loss("class_balanced_softmax", CB_SOFTMAX, class_balanced_softmax_oracle, "class"),
     Loss("class_balanced_sigmoid", CB_SIGMOID, class_balanced_sigmoid_oracle, "class"),
     Loss("class_balanced_focal", CB_FOCAL, class_balanced_sigmoid_oracle, "class", {"gamma": 2.0}),
+    Loss("softmax_balanced", BALANCED, logit_adjusted_oracle, "class"),
+    Loss("softmax_logit_adjusted", logit_adjusted, logit_adjusted_oracle, "class", {"tau": 0.7}),
+    Loss(
+        "softmax_logit_adjusted_soft", logit_adjusted, logit_adjusted_oracle, "soft", {"tau": 0.7}
+    ),
+    Loss("softmax_ldam", LDAM, ldam_oracle, "class", {"max_margin": 0.5, "scale": 3.0}),
+    Loss("softmax_vs", VS, vs_oracle, "class", {"gamma": 0.2, "tau": 0.7}),
+    Loss("softmax_vs_soft", VS, vs_oracle, "soft", {"gamma": 0.2, "tau": 0.7}),
+    Loss("sigmoid_asymmetric", ASYMMETRIC, asymmetric_oracle, "binary", TWO_GAMMAS),
+    Loss("sigmoid_asymmetric_soft", ASYMMETRIC, asymmetric_oracle, "partial", TWO_GAMMAS),
 ]
 
 
@@ -398,7 +455,8 @@ def test_extreme_logits_are_finite_to_the_second_derivative(loss):
 def test_bounds_of_the_hyper_parameters_are_finite_to_the_second_derivative(loss):
     bounds = {"gamma": (0, 64), "alpha": (0, 1), "label_smoothing": (0, 1)}
     weights = (np.zeros(CLASSES), np.eye(CLASSES)[0])
-    bounds |= {"class_weights": weights, "pos_weight": weights}
+    bounds |= {"class_weights": weights, "pos_weight": weights, "tau": (0, 4)}
+    bounds |= {"gamma_pos": (0, 64), "gamma_neg": (0, 64), "max_margin": (0, 4), "scale": (1, 64)}
     for side in (0, 1):
         point = {name: bounds[name][side] for name in loss.hyper}
         inputs = inputs_of(loss).set(**point)
@@ -422,7 +480,7 @@ def test_minus_infinity_on_other_classes_removes_them(loss):
         inputs = inputs.set(label_smoothing=0.0)
     logits = inputs.variables["logits"]
     result = evaluate(loss, inputs.set(logits=np.where(removed, -np.inf, logits)))
-    expected = oracle(loss, inputs.set(logits=np.where(removed, -700, logits)))
+    expected = oracle(loss, inputs.set(logits=np.where(removed, -200, logits)))
     np.testing.assert_allclose(result.losses, expected, rtol=2e-6, atol=1e-7)
     assert_finite((result.gradient["logits"], result.curvature["logits"]))
     np.testing.assert_array_equal(result.gradient["logits"][removed], 0)

@@ -303,3 +303,40 @@ def test_exactly_one_of_beta_and_volume_is_given():
         jimb.effective_number_weights([1, 2])
     with pytest.raises(TypeError, match="exactly one of beta and volume"):
         jimb.effective_number_weights([1, 2], beta=0.9, volume=10.0)
+
+
+@pytest.mark.parametrize("where", [np.asarray, jnp.asarray], ids=["host", "device"])
+def test_mean_one_has_mean_one_over_the_data_and_keeps_ratios(where):
+    counts, weights = np.array([300, 100, 0, 7]), np.array([1, 3, 5, 0.5], np.float32)
+    scaled = np.float64(jimb.mean_one(where(weights), where(counts)))
+    np.testing.assert_allclose(np.sum(counts / counts.sum() * scaled), 1, rtol=2e-7)
+    np.testing.assert_allclose(scaled / scaled[0], weights, rtol=2e-7)
+
+
+def test_mean_one_of_nothing_is_refused_or_nan():
+    with pytest.raises(ValueError, match="no mean to rescale"):
+        jimb.mean_one([0.0, 1.0], [5, 0])
+    with pytest.raises(ValueError, match="must both be"):
+        jimb.mean_one([1.0], [5, 1])
+    assert np.isnan(jimb.mean_one(jnp.array([0.0, 1.0]), jnp.array([5, 0]))).all()
+
+
+def test_a_single_class_weight_differentiates_by_its_multiplier():
+    weights = jax.vmap(lambda m: jimb.single_class_weight(4, 2, m))(jnp.array([0.0, 10.0]))
+    np.testing.assert_array_equal(weights, [[1, 1, 0, 1], [1, 1, 10, 1]])
+    slope = jax.grad(lambda m: jimb.single_class_weight(4, 2, m).sum())(3.0)
+    assert slope == 1
+    for bad in ((4, 4, 1.0), (4, -1, 1.0), (4, 0, -1.0)):
+        with pytest.raises(ValueError, match="must lie in"):
+            jimb.single_class_weight(*bad)
+
+
+def test_balanced_alpha_is_the_frequency_of_the_other_class():
+    assert jimb.balanced_alpha([900, 100]) == np.float32(0.9)
+    assert jax.jit(jimb.balanced_alpha)(jnp.array([900, 100])) == np.float32(0.9)
+    inverse = np.array([1 / 900, 1 / 100]) / np.sum([1 / 900, 1 / 100])
+    np.testing.assert_allclose(jimb.balanced_alpha([900, 100]), inverse[1], rtol=1e-7)
+    with pytest.raises(ValueError, match="no example of class 1"):
+        jimb.balanced_alpha([5, 0])
+    with pytest.raises(ValueError, match=r"must be \[2\]"):
+        jimb.balanced_alpha([5, 1, 1])

@@ -1,6 +1,9 @@
 """The class-balanced trio: a loss times `1 / E_n` of the true class, normalised to sum to K."""
 
+import math
+
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from jimb import _checks, _labels
 from jimb._numerics import weigh
@@ -66,7 +69,8 @@ def class_balanced_sigmoid_loss(
     all its K terms.
 
     Args:
-      logits: `[..., K]`, floating point. Start the output bias at `-log(K - 1)`.
+      logits: `[..., K]`, floating point. Start the output bias with
+        `one_vs_all_bias_init`.
       labels: integers `[...]`.
       counts: examples of each class in the training set, `[K]`.
       beta: in [0, 1], a scalar or one per class; may be traced.
@@ -107,7 +111,8 @@ def class_balanced_focal_loss(
     another method.
 
     Args:
-      logits: `[..., K]`, floating point. Start the output bias at `-log(K - 1)`.
+      logits: `[..., K]`, floating point. Start the output bias with
+        `one_vs_all_bias_init`.
       labels: integers `[...]`.
       counts: examples of each class in the training set, `[K]`.
       beta: in [0, 1], a scalar or one per class; may be traced.
@@ -133,6 +138,39 @@ def class_balanced_focal_loss(
       Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
     """
     return _one_vs_all_loss(logits, labels, counts, beta=beta, gamma=gamma, where=where)
+
+
+def one_vs_all_bias_init(
+    key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+) -> Float[Array, "*any"]:
+    r"""The output bias `-log(K - 1)` of one-vs-all heads: each class starts at probability 1/K.
+
+    Without it the many negative terms dominate the first steps. It has the signature of a JAX
+    initializer, so Flax layers take it: `nnx.Linear(d, K, bias_init=jimb.one_vs_all_bias_init,
+    rngs=rngs)`.
+
+    Args:
+      key: not used.
+      shape: of the bias; K is its last entry.
+      dtype: of the bias.
+
+    Returns:
+      A constant array; zeros for K = 1.
+
+    Raises:
+      ValueError: the shape is empty.
+
+    Example:
+      >>> import jax, jimb
+      >>> print(jimb.one_vs_all_bias_init(jax.random.key(0), (3,)))
+      [-0.6931472 -0.6931472 -0.6931472]
+
+    Reference:
+      Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
+    """
+    if not shape or shape[-1] < 1:
+        raise ValueError(f"shape must end in the number of classes, got {shape}.")
+    return jnp.full(shape, -math.log(max(shape[-1] - 1, 1)), dtype)
 
 
 def _one_vs_all_loss(

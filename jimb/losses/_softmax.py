@@ -47,10 +47,9 @@ def softmax_cross_entropy_loss(
       Smoothing: Szegedy et al., Rethinking the Inception Architecture, CVPR 2016.
     """
     smoothed = not (isinstance(label_smoothing, int | float) and label_smoothing == 0)
-    return _softmax_loss(
+    return softmax_loss(
         logits,
         labels,
-        gamma=None,
         smoothing=label_smoothing if smoothed else None,
         class_weights=class_weights,
         where=where,
@@ -97,26 +96,26 @@ def softmax_focal_loss(
     Reference:
       Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
     """
-    return _softmax_loss(
-        logits, labels, gamma=gamma, smoothing=None, class_weights=class_weights, where=where
-    )
+    return softmax_loss(logits, labels, gamma=gamma, class_weights=class_weights, where=where)
 
 
-def _softmax_loss(
+def softmax_loss(
     logits: ArrayLike,
     labels: ArrayLike,
     *,
-    gamma: ArrayLike | None,
-    smoothing: ArrayLike | None,
-    class_weights: ArrayLike | None,
-    where: ArrayLike | None,
+    gamma: ArrayLike | None = None,
+    smoothing: ArrayLike | None = None,
+    class_weights: ArrayLike | None = None,
+    factor: Array | None = None,
+    shift: Array | None = None,
+    where: ArrayLike | None = None,
 ) -> Float[Array, "*batch"]:
-    """The one path of the softmax family: check, mask, margin, weigh, mask."""
+    """The one path of the softmax family: check, mask, `factor·z + shift`, margin, weigh, mask."""
     given = _checks.class_logits(logits)
     batch, num_classes = given.shape[:-1], given.shape[-1]
     labels = _checked_labels(labels, given)
     mask = _checks.mask(where, batch, "the batch, logits.shape[:-1]")
-    z = prepare(given, mask)
+    z = affine(prepare(given, mask), factor, shift)
     table = None if class_weights is None else _class_table(class_weights, z)
     hard = jnp.issubdtype(labels.dtype, jnp.integer)
     focus = epsilon = None
@@ -142,6 +141,18 @@ def _softmax_loss(
             y = (1 - epsilon) * y + epsilon / num_classes
         losses = _soft_loss(z, y, focus, table)
     return finish(losses, valid, mask, given.dtype)
+
+
+def affine(z: Array, factor: Array | None, shift: Array | None) -> Array:
+    """`factor·z + shift`, each a scalar, one per class or of the logits' shape.
+
+    A logit that is not finite stays as it is: -inf removes its class under any factor.
+    """
+    if factor is not None:
+        finite = jnp.isfinite(z)
+        scaled = jnp.where(finite, z, 0) * jnp.broadcast_to(factor, z.shape)
+        z = jnp.where(finite, scaled, z)
+    return z if shift is None else z + jnp.broadcast_to(shift, z.shape)
 
 
 def _soft_loss(z: Array, y: Array, gamma: Array | None, table: Array | None) -> Array:
