@@ -8,6 +8,7 @@ import numpy as np
 from jax.experimental import checkify
 
 from jimb import _checks
+from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 
 
@@ -254,7 +255,7 @@ def _checked(
 
 
 def _result_dtype(n: Any) -> Any:
-    return jnp.float64 if jnp.asarray(n).dtype == jnp.float64 else jnp.float32
+    return compute_dtype(jnp.asarray(n))
 
 
 def _per_class(name: str, value: Any, n: Any, xp: ModuleType) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from jax.experimental import checkify
 
 from jimb import _checks, _labels
+from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 from jimb.losses._softmax import softmax_loss
 
@@ -85,7 +86,7 @@ def logit_adjusted_loss(
       Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021.
     """
     z = _checks.class_logits(logits)
-    strength = _checks.scalar("tau", tau, 0.0, dtype=_compute(z))
+    strength = _checks.scalar("tau", tau, 0.0, dtype=compute_dtype(z))
     return softmax_loss(
         z, labels, shift=_scaled_log(_distribution(prior, z), strength), where=where
     )
@@ -234,12 +235,8 @@ def _unit(x: Array, axis: int) -> Array:
     return jnp.where(squared > 0, x * jax.lax.rsqrt(jnp.where(squared > 0, squared, 1)), 0)
 
 
-def _compute(logits: Array) -> np.dtype:
-    return np.dtype(np.float64 if logits.dtype == jnp.float64 else np.float32)
-
-
 def _table(name: str, values: ArrayLike, logits: Array) -> Float[Array, " K"]:
-    table = _checks.bounded(name, values, 0.0, dtype=_compute(logits))
+    table = _checks.bounded(name, values, 0.0, dtype=compute_dtype(logits))
     _checks.same_shape(name, table, logits.shape[-1:], "one number per class")
     return table
 
