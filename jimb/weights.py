@@ -228,19 +228,19 @@ def _namespace(counts: Any, parameter: Any) -> tuple[ModuleType, Any, Any]:
 
 
 def _checked_counts(counts: Any, xp: ModuleType, allow_empty: bool) -> Any:
+    on_host = _checks.on_host(counts)
     n = _checked("counts", counts, 0.0, float(np.finfo(np.float32).max), xp)
-    n = jnp.asarray(n, _result_dtype(jnp.asarray(n))) if xp is jnp else n
     if n.ndim != 1 or n.size == 0:
         raise ValueError(f"counts must be one number per class, [K], got shape {list(n.shape)}.")
-    if xp is np and not allow_empty and (n == 0).any():
+    if on_host and not allow_empty and (n == 0).any():
         empty = ", ".join(map(str, np.flatnonzero(n == 0)[:8]))
         raise ValueError(
             f"counts has no example of class {empty} ({int((n == 0).sum())} of {n.size} classes "
-            "empty): leave those classes out, or give them weight 0 with allow_empty=True."
+            "empty): leave those classes out, or make weights with allow_empty=True (theirs is 0)."
         )
-    if xp is jnp and not allow_empty:
+    if not on_host and not allow_empty:
         checkify.debug_check(jnp.all(n != 0), "counts has an empty class, which gets weight 0.")
-    return n
+    return xp.asarray(n, _result_dtype(n) if xp is jnp else n.dtype)
 
 
 def _checked(

@@ -340,3 +340,8 @@ def test_balanced_alpha_is_the_frequency_of_the_other_class():
         jimb.balanced_alpha([5, 0])
     with pytest.raises(ValueError, match=r"must be \[2\]"):
         jimb.balanced_alpha([5, 1, 1])
+
+
+def test_host_counts_with_an_empty_class_are_refused_under_a_traced_beta_too():
+    with pytest.raises(ValueError, match="no example of class 1"):
+        jax.vmap(lambda b: jimb.effective_number_weights(np.array([5, 0]), beta=b))(jnp.ones(2))

@@ -83,9 +83,9 @@ def test_the_translation_gives_the_stored_value_and_gradient(row):
 
     value, pullback = jax.vjp(translated, LOGITS)
     (gradient,) = pullback(jnp.ones_like(value))
-    # Measured 1.4e-6 of value or gradient, between two float32 computations.
-    np.testing.assert_allclose(value, row["value"], rtol=1e-6, atol=5e-7)
-    np.testing.assert_allclose(gradient, row["gradient"], rtol=1e-6, atol=5e-7)
+    # Measured 0.68 of this, between two float32 computations.
+    np.testing.assert_allclose(value, row["value"], rtol=5e-7, atol=2.5e-7)
+    np.testing.assert_allclose(gradient, row["gradient"], rtol=5e-7, atol=2.5e-7)
 
 
 def test_a_weighted_mean_without_smoothing_takes_the_weights_itself():
