@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import parity
+import parity_report
 import pytest
 import train
+import train_settings
 
 import jimb
 
@@ -55,7 +57,7 @@ def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys):
     ],
 )
 def test_options_combine(digits, options):
-    confusion = train.train(train.Settings(epochs=1, **options), digits)
+    confusion = train.train(train_settings.Settings(epochs=1, **options), digits)
     assert int(confusion.counts.sum()) == len(digits.test_labels)
 
 
@@ -181,7 +183,7 @@ def test_class_weights_lower_and_difficulty_raises_the_recall_of_digit_8(parity_
     baseline = parity_results["cross-entropy (CE)"]
 
     def z(name):
-        mean, error = parity.paired_difference(parity_results[name], baseline, "digit 8")
+        mean, error = parity_report.paired_difference(parity_results[name], baseline, "digit 8")
         return mean / error
 
     assert z("difficulty, c = 0.1") > 2

@@ -1,0 +1,75 @@
+"""The options of `train.py`: what they may be, and which of them go together."""
+
+import dataclasses
+from typing import Literal
+
+Loss = Literal["ce", "focal", "cb-softmax", "cb-sigmoid", "cb-focal"]
+Weights = Literal["none", "inverse", "sqrt-inverse", "effective"]
+Sampler = Literal["uniform", "class-balanced", "sqrt", "difficulty", "loss", "delta"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Train on imbalanced data; with none of loss, weights and sampler, compare two recipes."""
+
+    loss: Loss | None = None
+    """Loss: softmax cross-entropy (ce) or focal, or one of the class-balanced trio."""
+    gamma: float | None = None
+    """Focusing exponent of the focal losses; 2 if left out."""
+    weights: Weights | None = None
+    """Class weights on ce or focal, from the training counts; none if left out."""
+    beta: float | None = None
+    """β of the effective number, for cb-* losses and effective weights; 0.9999 if left out."""
+    sampler: Sampler | None = None
+    """How each epoch draws its examples; uniform if left out. The last three draw in proportion to
+    the difficulty, to the current loss, and to the prediction delta du + dl of the last epoch."""
+    pseudocount: float | None = None
+    """Pseudocount c of the difficulty sampler, smaller is sharper; 1 if left out."""
+    dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    """Data set; its training part is made long-tailed."""
+    data_dir: str | None = None
+    """Folder of the data set's files."""
+    imbalance: float = 20.0
+    """Images of the largest class per image of the smallest."""
+    epochs: int = 30
+    """Passes of as many examples as the training set has."""
+    batch_size: int = 64
+    """Examples a step."""
+    learning_rate: float = 3e-3
+    """AdamW's peak; falls to 0 along a cosine."""
+    hidden: int = 64
+    """Hidden units of the MLP."""
+    seed: int = 0
+    """Seed of data, initial weights and plans."""
+
+    def __post_init__(self) -> None:
+        """Combinations that mean nothing are refused, not ignored."""
+        balanced = self.loss is not None and self.loss.startswith("cb-")
+        if balanced and self.weights not in (None, "none"):
+            raise ValueError(f"{self.loss} brings its own class weights: leave --weights out.")
+        if self.gamma is not None and self.loss not in ("focal", "cb-focal"):
+            raise ValueError("--gamma needs a focal loss: add --loss focal or --loss cb-focal.")
+        if self.beta is not None and not balanced and self.weights != "effective":
+            raise ValueError("--beta needs a cb-* loss or --weights effective.")
+        if self.pseudocount is not None and self.sampler != "difficulty":
+            raise ValueError("--pseudocount needs --sampler difficulty.")
+        lowest_of = {"epochs": 1, "batch_size": 1, "hidden": 1, "gamma": 0, "seed": 0}
+        for name, lowest in lowest_of.items():
+            value = getattr(self, name)
+            if value is not None and not value >= lowest:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        if self.beta is not None and not 0 <= self.beta <= 1:
+            raise ValueError(f"--beta must lie in [0, 1], got {self.beta}.")
+        if self.learning_rate <= 0:
+            raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")
+
+
+def describe(settings: Settings) -> str:
+    """`cb-focal, difficulty sampling`."""
+    words: list[str] = [settings.loss or "ce"]
+    if settings.weights not in (None, "none"):
+        words.append(f"{settings.weights} weights")
+    if settings.sampler not in (None, "uniform"):
+        words.append(f"{settings.sampler} sampling")
+    return ", ".join(words)
