@@ -4,7 +4,9 @@ Shapes and dtypes are checked at trace time, always. Numbers are checked where t
 NumPy; a device array is never synced: there, a wrong number becomes NaN and a checkify message.
 """
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -27,9 +29,19 @@ def describe(x: Array | np.ndarray) -> str:
     return f"{x.dtype}{list(x.shape)}"
 
 
+@contextlib.contextmanager
+def numbers(name: str, value: Any) -> Iterator[None]:
+    """Turns what NumPy and JAX raise where `value` is no array of numbers into a sentence."""
+    try:
+        yield
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of numbers, got {value!r:.80}.") from None
+
+
 def floating(name: str, value: ArrayLike) -> Array:
     """`value` as an array; TypeError unless it is floating point."""
-    array = jnp.asarray(value)
+    with numbers(name, value):
+        array = jnp.asarray(value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(
             f"{name} must be floating point, got {describe(array)}; cast with .astype(jnp.float32)."
@@ -47,19 +59,20 @@ def class_logits(logits: ArrayLike) -> Array:
     return array
 
 
-def label_array(value: ArrayLike) -> Array:
+def label_array(name: str, value: ArrayLike) -> Array:
     """`value` as an array. Host integers beyond 32 bits saturate, where JAX would wrap them."""
-    if on_host(value):
-        host = np.asarray(value)
-        if np.issubdtype(host.dtype, np.integer) and host.dtype.itemsize > 4:
-            limits = np.iinfo(np.int32)
-            value = np.clip(host, limits.min, limits.max).astype(np.int32)
-    return jnp.asarray(value)
+    with numbers(name, value):
+        if on_host(value):
+            host = np.asarray(value)
+            if np.issubdtype(host.dtype, np.integer) and host.dtype.itemsize > 4:
+                limits = np.iinfo(np.int32)
+                value = np.clip(host, limits.min, limits.max).astype(np.int32)
+        return jnp.asarray(value)
 
 
 def integer(name: str, value: ArrayLike) -> Array:
     """`value` as an array; TypeError unless it holds integers (booleans do not count)."""
-    array = label_array(value)
+    array = label_array(name, value)
     if not jnp.issubdtype(array.dtype, jnp.integer):
         raise TypeError(
             f"{name} must be integers, got {describe(array)}; cast with .astype(jnp.int32)."
@@ -78,7 +91,8 @@ def same_shape(name: str, array: Array, shape: tuple[int, ...], of: str) -> None
 
 def boolean(name: str, value: ArrayLike) -> Bool[Array, "..."]:
     """`value` as an array; TypeError unless it is boolean."""
-    array = jnp.asarray(value)
+    with numbers(name, value):
+        array = jnp.asarray(value)
     if array.dtype != jnp.bool_:
         raise TypeError(f"{name} must be boolean, got {describe(array)}; write {name} != 0.")
     return array
@@ -111,19 +125,21 @@ def bounded(
     opening, closing = "(" if exclusive else "[", "]" if high < math.inf or not finite else ")"
     sentence = f"{name} must lie in {opening}{low:g}, {high:g}{closing}"
     if on_host(value):
-        numbers = np.asarray(value, np.float64)
-        if not np.all(_inside(numbers, low, high, exclusive, finite)):
+        with numbers(name, value):
+            host = np.asarray(value, np.float64)
+        if not np.all(_inside(host, low, high, exclusive, finite)):
             raise ValueError(f"{sentence}, got {value}.")
-        return jnp.asarray(numbers, dtype)
-    array = jnp.asarray(value, dtype)
+        return jnp.asarray(host, dtype)
+    with numbers(name, value):
+        array = jnp.asarray(value, dtype)
     inside = _inside(array, low, high, exclusive, finite)
     checkify.debug_check(jnp.all(inside), sentence + ", got {value}.", value=array)
     return jnp.where(inside, array, jnp.nan)
 
 
-def _inside(numbers: Any, low: float, high: float, exclusive: bool, finite: bool) -> Any:
-    above = numbers > low if exclusive else numbers >= low
-    return above & (numbers <= high) & ((numbers < math.inf) | (not finite))
+def _inside(values: Any, low: float, high: float, exclusive: bool, finite: bool) -> Any:
+    above = values > low if exclusive else values >= low
+    return above & (values <= high) & ((values < math.inf) | (not finite))
 
 
 def scalar(

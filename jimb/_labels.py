@@ -165,7 +165,7 @@ def take_class(table: ArrayLike, labels: ArrayLike) -> Float[Array, "*batch"]:
         raise ValueError(
             f"table must hold one number per class, [K], got {_checks.describe(entries)}."
         )
-    array = _checks.label_array(labels)
+    array = _checks.label_array("labels", labels)
     if jnp.issubdtype(array.dtype, jnp.integer):
         return look_up(entries, array)
     if not jnp.issubdtype(array.dtype, jnp.floating):

@@ -268,11 +268,16 @@ def _per_class(name: str, value: Any, n: Any, xp: ModuleType) -> Any:
 
 
 def _effective_number(n: Any, rate: Any, xp: ModuleType) -> Any:
-    """`(1 - β^n) / (1 - β)` with `rate = 1 - β`, for β in [0, 1]: the guards are on inputs."""
+    """`(1 - β^n) / (1 - β)` with `rate = 1 - β`, for β in [0, 1]: the guards are on inputs.
+
+    The two ends have the formula's limit, and its first derivative.
+    """
     inner = (rate > 0) & (rate < 1)
     safe = xp.where(inner, rate, 0.5)
     number = -xp.expm1(n * xp.log1p(-safe)) / safe
-    number = xp.where(rate == 0, n, xp.where(rate == 1, xp.minimum(n, 1), number))
+    at_one = n - n * (n - 1) / 2 * rate
+    at_zero = xp.minimum(n, 1) + xp.where(n > 1, 1 - rate, 0)
+    number = xp.where(rate == 0, at_one, xp.where(rate == 1, at_zero, number))
     return xp.where(rate == rate, number, xp.nan)
 
 

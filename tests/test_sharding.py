@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
-from test_losses_contract import (
+from losses_table import (
     LOSSES,
     assert_close,
     call,

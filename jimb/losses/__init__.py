@@ -1,4 +1,17 @@
-"""Losses: per-example values, pure and unreduced."""
+"""Losses: per-example values, pure and unreduced.
+
+How exact they are in float32, for logits up to 1e4 in size; `s` is the magnitude of the exponent's
+argument, at most 120, and γ is 0 for cross-entropy (the tests hold each bound):
+
+- hard labels: value and gradient within `4e-6 + 1.2e-7·(1 + γ)·s` of the exact number, relative,
+  wherever that is above 1e-37;
+- soft labels: the same; the gradient, which crosses 0, relative to the sum of its terms' sizes;
+- prior-shift losses: the same, with s taken after the shift; `vs_loss` with γ > 0, which rounds
+  each class's product, `4e-6 + 1.4e-7·max |z|`;
+- `sigmoid_asymmetric_loss`: 2.6e-5 for γ up to 8, but for the hundredth of the shift next to it.
+
+bfloat16 and float16 logits: computed in float32 and rounded once.
+"""
 
 from jimb.losses._class_balanced import class_balanced_focal_loss as class_balanced_focal_loss
 from jimb.losses._class_balanced import class_balanced_sigmoid_loss as class_balanced_sigmoid_loss

@@ -194,7 +194,7 @@ def _elements(
 ) -> tuple[Array, Array, Array, Array | None, Array]:
     """`(logits as given, z, y, mask, valid)` with z and y in compute precision."""
     given = _checks.floating("logits", logits)
-    array = _checks.label_array(labels)
+    array = _checks.label_array("labels", labels)
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise TypeError(f"labels must be numbers in [0, 1], got {_checks.describe(array)}.")
     _checks.same_shape("labels", array, given.shape, "logits")

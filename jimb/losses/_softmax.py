@@ -1,5 +1,6 @@
 """Softmax losses: integer labels or soft labels, unreduced."""
 
+import jax
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
@@ -23,7 +24,8 @@ def softmax_cross_entropy_loss(
     class term then carries its own weight.
 
     Args:
-      logits: `[..., K]`, floating point. -inf on a non-target class removes the class.
+      logits: `[..., K]`, floating point. -inf on a non-target class removes the class; with
+        smoothing every class is a target, so that the loss is inf.
       labels: integers `[...]`, or float soft labels `[..., K]`.
       label_smoothing: ε in [0, 1]; may be traced.
       class_weights: `[K]`, multiplies; it does not change what a mean divides by.
@@ -144,15 +146,27 @@ def softmax_loss(
 
 
 def affine(z: Array, factor: Array | None, shift: Array | None) -> Array:
-    """`factor·z + shift`, each a scalar, one per class or of the logits' shape.
+    """`factor·z + shift` but for a constant per row; factor is a scalar or one per class.
 
-    A logit that is not finite stays as it is: -inf removes its class under any factor.
+    The largest logit is taken out first, so that what is added to a logit of 1e4 does not drown in
+    its rounding: `factor·z - max factor·max z = factor·(z - max z) + (factor - max factor)·max z`.
+    A logit that is not finite stays as it is, but a shift of -inf removes its class in any case.
     """
+    if factor is None and shift is None:
+        return z
+    if shift is not None:
+        shift = jnp.broadcast_to(shift, z.shape)
+        z = jnp.where(shift == -jnp.inf, -jnp.inf, z)
+    finite = jnp.isfinite(z)
+    largest = jnp.max(z, axis=-1, keepdims=True, where=finite, initial=-jnp.inf)
+    largest = jax.lax.stop_gradient(jnp.where(jnp.isfinite(largest), largest, 0))
+    moved = jnp.where(finite, z, largest) - largest
     if factor is not None:
-        finite = jnp.isfinite(z)
-        scaled = jnp.where(finite, z, 0) * jnp.broadcast_to(factor, z.shape)
-        z = jnp.where(finite, scaled, z)
-    return z if shift is None else z + jnp.broadcast_to(shift, z.shape)
+        scale = jnp.broadcast_to(factor, z.shape)
+        moved = scale * moved + (scale - jnp.max(factor)) * largest
+    if shift is not None:
+        moved = moved + shift
+    return jnp.where(finite, moved, z)
 
 
 def _soft_loss(z: Array, y: Array, gamma: Array | None, table: Array | None) -> Array:
@@ -163,7 +177,7 @@ def _soft_loss(z: Array, y: Array, gamma: Array | None, table: Array | None) -> 
 
 
 def _checked_labels(labels: ArrayLike, logits: Array) -> Array:
-    array = _checks.label_array(labels)
+    array = _checks.label_array("labels", labels)
     if jnp.issubdtype(array.dtype, jnp.integer):
         _checks.same_shape(
             "integer labels", array, logits.shape[:-1], "the batch, logits.shape[:-1]"
