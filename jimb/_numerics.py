@@ -2,17 +2,29 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jimb._typing import Array
 
 
+@jax.custom_jvp
 def weigh(weights: Array, values: Array) -> Array:
-    """`weights * values`, where a weight of exactly 0 excludes a value, even NaN or inf."""
-    finite = jnp.isfinite(values)
-    product = weights * jnp.where(finite, values, 0)
-    return jnp.where(finite, product, jnp.where(weights == 0, 0, values))
+    """`weights * values`, where a weight of exactly 0 excludes a value, even NaN or inf.
+
+    The derivative by the weight of a value that is not finite is 0.
+    """
+    return weights * jnp.where((weights == 0) & ~jnp.isfinite(values), 0, values)
+
+
+def _weigh_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    weights, values = primals
+    finite = jnp.where(jnp.isfinite(values), values, 0)
+    return weigh(weights, values), weights * tangents[1] + finite * tangents[0]
+
+
+weigh.defjvp(_weigh_rule)
 
 
 def compute_dtype(*arrays: Array) -> np.dtype[Any]:

@@ -67,18 +67,19 @@ def weighted_mean(
     """
     values = _checks.floating("values", values)
     dtype = compute_dtype(values)
-    keep = jnp.ones((), jnp.bool_)
+    # Guard the inputs: a NaN value or weight behind the mask must not reach a product.
+    kept = values.astype(dtype)
+    elements = jnp.ones((), dtype)
     if where is not None:
-        keep = _leading("where", _checks.boolean("where", where), values)
-    weight = jnp.ones((), dtype)
+        mask = _leading("where", _checks.boolean("where", where), values)
+        kept, elements = jnp.where(mask, kept, 0), mask.astype(dtype)
     if weights is not None:
-        weight = _leading("weights", _checks.bounded("weights", weights, 0.0, dtype=dtype), values)
-    # Guard the inputs: a NaN weight or value behind the mask must not reach a product.
-    masked_weight = jnp.where(keep, weight, 0)
-    kept_values = jnp.where(keep, values, 0).astype(dtype)
-    elements = jnp.broadcast_to(masked_weight, values.shape)
-    numerator = jnp.sum(weigh(elements, kept_values))
-    left = jnp.sum(elements != 0)
+        checked = _checks.bounded("weights", weights, 0.0, dtype=dtype)
+        weight = _leading("weights", checked, values)
+        elements = weight if where is None else jnp.where(mask, weight, 0)
+        kept = weigh(jnp.broadcast_to(elements, values.shape), kept)
+    elements = jnp.broadcast_to(elements, values.shape)
+    numerator, left = jnp.sum(kept), jnp.sum(elements != 0)
     if normalizer is None:
         denominator = jnp.sum(elements)
     else:

@@ -1,14 +1,7 @@
-"""Every loss here is a function of one number, the margin in favour of the other classes.
+"""The softmax margin in favour of the other classes, of which every softmax loss is a function."""
 
-With `u = logsumexp_{j≠y} z_j - z_y` (softmax) or `u = ∓z` (sigmoid) the true class has
-`p_t = σ(-u)`, so that
-
-    -log p_t = softplus(u),   log(1 - p_t) = log_sigmoid(u),
-    focal    = exp(γ·log_sigmoid(u)) · softplus(u).
-
-This keeps full relative accuracy in both tails, where `1 - exp(-ce)` loses everything, and its
-derivatives are finite for every γ ≥ 0, γ = 0 included.
-"""
+import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,31 +9,61 @@ import jax.numpy as jnp
 from jimb import _labels
 from jimb._typing import Array, Float, Integer
 
-
-def focal_of_margin(u: Float[Array, "*any"], gamma: Array | None) -> Float[Array, "*any"]:
-    """`(1 - p_t)^γ · -log p_t` with `p_t = σ(-u)`; `gamma=None` is cross-entropy.
-
-    Where u is not finite the value is the limit (0 at -inf, inf at inf, NaN at NaN) and the
-    gradient is 0.
-    """
-    finite = jnp.isfinite(u)
-    safe = jnp.where(finite, u, 0)
-    loss = jax.nn.softplus(safe)
-    if gamma is not None:
-        loss = jnp.exp(gamma * jax.nn.log_sigmoid(safe)) * loss
-    return jnp.where(finite, loss, jax.lax.stop_gradient(jnp.maximum(u, 0)))
+_SCALE = 2.0**32
 
 
+@jax.custom_jvp
 def softmax_margin(
     logits: Float[Array, "*batch K"], labels: Integer[Array, "*batch"]
 ) -> Float[Array, "*batch"]:
     """`u = logsumexp_{j≠y} z_j - z_y`; -inf if no other class has a finite logit.
 
+    As `(max z - z_y) + log Σ_{j≠y} exp(z_j - max z)`, not as a difference of two large numbers.
     Labels outside [0, K) give a finite number of no meaning.
     """
+    largest = jnp.max(logits, axis=-1)
+    target = jnp.take_along_axis(logits, jnp.expand_dims(labels, -1), axis=-1)
+    _, total = _odds(logits, labels)
+    # Neither a sum near its largest, _SCALE, nor one far below may lose digits or vanish.
+    log = jnp.where(total > 1, jnp.log(total / _SCALE), jnp.log(total) - math.log(_SCALE))
+    return (largest - jnp.squeeze(target, -1)) + log
+
+
+@jax.custom_jvp
+def _shares(logits: Array, labels: Array) -> Array:
+    """Each class's share of the odds against the label, `∂u/∂z_j`; 0 for the label itself."""
+    odds, total = _odds(logits, labels)
+    return odds * jnp.expand_dims(1 / jnp.where(total > 0, total, 1), -1)
+
+
+def _odds(logits: Array, labels: Array) -> tuple[Array, Array]:
+    """`exp(z_j - max z)·_SCALE`, 0 at the label, and its sum over j.
+
+    The square of `exp((z_j - max z) / 2)` does not underflow until 109 below the largest logit:
+    where that is the label's, the other classes decide even there.
+    """
+    largest = jnp.max(logits, axis=-1, keepdims=True)
+    shifted = jnp.where(jnp.isfinite(largest), logits - largest, 0)
+    root = jnp.exp(shifted * 0.5) * math.sqrt(_SCALE)
+    odds = jnp.where(_labels.one_hot(labels, logits.shape[-1]), 0, root * root)
+    return odds, jnp.sum(odds, axis=-1)
+
+
+def _margin_rule(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    logits, labels = primals
     is_label = _labels.one_hot(labels, logits.shape[-1])
-    target = jnp.sum(jnp.where(is_label, logits, 0), axis=-1)
-    return _log_odds(jnp.where(is_label, -jnp.inf, logits), target)
+    slopes = jnp.where(is_label, -1, _shares(logits, labels))
+    return softmax_margin(logits, labels), jnp.sum(slopes * tangents[0], axis=-1)
+
+
+def _shares_rule(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    shares = _shares(*primals)
+    mean = jnp.sum(shares * tangents[0], axis=-1, keepdims=True)
+    return shares, shares * (tangents[0] - mean)
+
+
+softmax_margin.defjvp(_margin_rule)
+_shares.defjvp(_shares_rule)
 
 
 def softmax_margins(logits: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
@@ -59,17 +82,3 @@ def softmax_margins(logits: Float[Array, "*batch K"]) -> Float[Array, "*batch K"
     others = jnp.where(is_top, 1, jnp.sum(exps, axis=-1, keepdims=True) - exps)
     margins = jnp.where(is_top, jnp.expand_dims(top_margin, -1), jnp.log(others) - shifted)
     return jnp.where(finite, margins, jnp.nan)
-
-
-def _log_odds(
-    others: Float[Array, "*batch K"], target: Float[Array, "*batch"]
-) -> Float[Array, "*batch"]:
-    """`logsumexp(others) - target`, as `(max - target) + log Σ exp(others - max)`.
-
-    Not as a difference of two large numbers. A row whose largest entry is not finite (a NaN, or
-    nothing but -inf) has no gradient.
-    """
-    largest = jax.lax.stop_gradient(jnp.max(others, axis=-1, keepdims=True))
-    finite = jnp.isfinite(largest)
-    total = jnp.sum(jnp.exp(jnp.where(finite, others - largest, 0)), axis=-1)
-    return jnp.squeeze(largest, -1) - target + jnp.log(total)

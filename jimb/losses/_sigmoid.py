@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
-from jimb._numerics import weigh
+from jimb._numerics import compute_dtype, weigh
 from jimb._typing import Array, ArrayLike, Bool, Float
-from jimb.losses._elements import finish, prepare
-from jimb.losses._margin import focal_of_margin
+from jimb.losses._focal import focal_of_margin
+from jimb.losses._soft_focal import sigmoid_cross_entropy, soft_focal
 
 
 def sigmoid_cross_entropy_loss(
@@ -38,11 +38,9 @@ def sigmoid_cross_entropy_loss(
       >>> jimb.sigmoid_cross_entropy_loss(jnp.array([2.0, -1.0]), jnp.array([1, 1])).round(4)
       Array([0.1269, 1.3133], dtype=float32)
     """
-    given, z, y, mask, valid = _elements(logits, labels, where)
-    positive, negative = focal_of_margin(-z, None), focal_of_margin(z, None)
-    if pos_weight is not None:
-        positive = weigh(_factor("pos_weight", pos_weight, jnp.inf, z), positive)
-    return finish(weigh(y, positive) + weigh(1 - y, negative), valid, mask, given.dtype)
+    given, z, y = _elements(logits, labels, where)
+    positive = y if pos_weight is None else y * _factor("pos_weight", pos_weight, jnp.inf, z)
+    return sigmoid_cross_entropy(z, positive, 1 - y).astype(given.dtype)
 
 
 def sigmoid_focal_loss(
@@ -84,16 +82,17 @@ def sigmoid_focal_loss(
     Reference:
       Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
     """
-    given, z, y, mask, valid = _elements(logits, labels, where)
+    given, z, y = _elements(logits, labels, where)
     focus = _factor("gamma", gamma, jnp.inf, z)
-    if jnp.issubdtype(jnp.asarray(labels).dtype, jnp.floating):
-        losses = _soft_focal(z, y, focus)
-    else:
-        losses = focal_of_margin(jnp.where(y > 0, -z, z), focus)
+    weight = None
     if alpha is not None:
         a = _factor("alpha", alpha, 1.0, z)
-        losses = weigh(a * y + (1 - a) * (1 - y), losses)
-    return finish(losses, valid, mask, given.dtype)
+        weight = a * y + (1 - a) * (1 - y)
+    if jnp.issubdtype(jnp.asarray(labels).dtype, jnp.floating):
+        losses = soft_focal(z, y, focus, weight)
+    else:
+        losses = focal_of_margin(jnp.where(y > 0, -z, z), focus, weight)
+    return losses.astype(given.dtype)
 
 
 def sigmoid_asymmetric_loss(
@@ -135,12 +134,12 @@ def sigmoid_asymmetric_loss(
     Reference:
       Ridnik et al., Asymmetric Loss for Multi-Label Classification, ICCV 2021.
     """
-    given, z, y, mask, valid = _elements(logits, labels, where)
+    given, z, y = _elements(logits, labels, where)
     positive = focal_of_margin(-z, _factor("gamma_pos", gamma_pos, jnp.inf, z))
     negative = _shifted_negative(
         z, _factor("gamma_neg", gamma_neg, jnp.inf, z), _factor("clip", clip, 1.0, z)
     )
-    return finish(weigh(y, positive) + weigh(1 - y, negative), valid, mask, given.dtype)
+    return (weigh(y, positive) + weigh(1 - y, negative)).astype(given.dtype)
 
 
 def _shifted_negative(z: Array, gamma: Array, clip: Array) -> Array:
@@ -168,43 +167,28 @@ def one_vs_all(logits: Array, is_label: Bool[Array, "*any"], gamma: Array | None
     return focal_of_margin(jnp.where(is_label, -logits, logits), gamma)
 
 
-def _soft_focal(z: Array, y: Array, gamma: Array) -> Array:
-    finite = jnp.isfinite(z)
-    safe = jnp.where(finite, z, 0)
-    entropy = y * jax.nn.softplus(-safe) + (1 - y) * jax.nn.softplus(safe)
-    losses = jnp.exp(gamma * _log_one_minus_pt(safe, y)) * entropy
-    # The limit at infinite logits: a full loss on the side that has any of the label, else none.
-    wrong = jnp.where(z > 0, 1 - y, y)
-    return jnp.where(finite, losses, jnp.where(jnp.isnan(z), z, jnp.where(wrong > 0, jnp.inf, 0)))
-
-
-def _log_one_minus_pt(z: Array, y: Array) -> Array:
-    """`log(y·σ(-z) + (1 - y)·σ(z))`, the larger of the two terms taken out of the logarithm."""
-    from_positive = (y >= 1) | ((y > 0) & (z <= 0))
-    leading = jnp.where(from_positive, y, 1 - y)
-    # Above 0 only where its factor is exactly 0; the cap keeps that product, and its derivative
-    # with respect to y, finite.
-    exponent = jnp.minimum(jnp.where(from_positive, z, -z), 80)
-    ratio = leading + (1 - leading) * jnp.exp(exponent)
-    return jax.nn.log_sigmoid(jnp.where(from_positive, -z, z)) + jnp.log(ratio)
-
-
 def _elements(
     logits: ArrayLike, labels: ArrayLike, where: ArrayLike | None
-) -> tuple[Array, Array, Array, Array | None, Array]:
-    """`(logits as given, z, y, mask, valid)` with z and y in compute precision."""
+) -> tuple[Array, Array, Array]:
+    """`(logits as given, z, y)` with z and y in compute precision.
+
+    A label that is not valid has logit NaN. What is masked is a negative of logit -inf: its loss is
+    0. Both have gradient 0, as every logit that is not finite.
+    """
     given = _checks.floating("logits", logits)
     array = _checks.label_array("labels", labels)
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise TypeError(f"labels must be numbers in [0, 1], got {_checks.describe(array)}.")
     _checks.same_shape("labels", array, given.shape, "logits")
     mask = _checks.mask(where, given.shape, "logits")
-    z = prepare(given, mask)
-    y = array.astype(z.dtype)
-    if mask is not None:
-        y = jnp.where(mask, y, 0)
+    dtype = compute_dtype(given)
+    y = array.astype(dtype)
+    z = jnp.where(_labels.soft_valid(y), given.astype(dtype), jnp.nan)
     # Not clip: at exactly 0 and 1 the derivative with respect to y must pass.
-    return given, z, jnp.where(y < 0, 0, jnp.where(y > 1, 1, y)), mask, _labels.soft_valid(y)
+    y = jnp.where(y < 0, 0, jnp.where(y > 1, 1, y))
+    if mask is not None:
+        z, y = jnp.where(mask, z, -jnp.inf), jnp.where(mask, y, 0)
+    return given, z, y
 
 
 def _factor(name: str, value: ArrayLike, high: float, z: Array) -> Array:

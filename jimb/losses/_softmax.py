@@ -7,7 +7,8 @@ from jimb import _checks, _labels
 from jimb._numerics import weigh
 from jimb._typing import Array, ArrayLike, Float
 from jimb.losses._elements import finish, focusing, prepare
-from jimb.losses._margin import focal_of_margin, softmax_margin, softmax_margins
+from jimb.losses._focal import focal_of_margin
+from jimb.losses._margin import softmax_margin, softmax_margins
 
 
 def softmax_cross_entropy_loss(
