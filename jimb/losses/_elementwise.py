@@ -10,13 +10,15 @@ from jimb._typing import Array
 
 
 def elementwise(
-    formula: Callable[..., Array], value: Callable[..., Array], slope: Callable[..., Array]
+    formula: Callable[..., Array],
+    value: Callable[..., Array],
+    slope: Callable[..., tuple[Array, Array]],
 ) -> Callable[..., Array]:
     """`formula(x, *parameters)`, computed by `value`, its derivative by x by `slope`.
 
-    `slope(x, losses, *parameters)` may use what `value` gave. Where x is not finite every
-    derivative is 0; all but the first by x are those that JAX finds for the formula. A parameter
-    may be None.
+    `slope(x, losses, *parameters)` gives a numerator and a denominator, and may use what `value`
+    gave. Where x is not finite every derivative is 0; all but the first by x are those that JAX
+    finds for the formula. A parameter may be None.
     """
 
     @jax.custom_jvp
@@ -25,7 +27,10 @@ def elementwise(
 
     @jax.custom_jvp
     def derivative(x: Array, losses: Array, *parameters: Array | None) -> Array:
-        return jnp.where(jnp.isfinite(x), slope(x, losses, *parameters), 0)
+        finite = jnp.isfinite(x)
+        numerator, denominator = slope(x, losses, *parameters)
+        # Divided last: XLA stores quotients of rows, and would compute a product once per class.
+        return jnp.where(finite, numerator, 0) / jnp.where(finite, denominator, 1)
 
     def function_rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
         x, *parameters = primals

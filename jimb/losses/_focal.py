@@ -57,13 +57,15 @@ def _value(u: Array, gamma: Array | None, weight: Array | None) -> Array:
     return scaled(weight, losses)
 
 
-def _slope(u: Array, losses: Array, gamma: Array | None, weight: Array | None) -> Array:
+def _slope(
+    u: Array, losses: Array, gamma: Array | None, weight: Array | None
+) -> tuple[Array, Array]:
     decay = decay_again(u)
-    wrong, right = sigmoids(u, decay)
+    wrong, right = jnp.where(u > 0, 1, decay), jnp.where(u > 0, decay, 1)
     if gamma is None:
-        return wrong if weight is None else weight * wrong
-    entropy = jnp.maximum(u, 0) + log1p(decay)
-    return losses * (wrong / not_zero(entropy) + gamma * right)
+        return (wrong if weight is None else weight * wrong), 1 + decay
+    entropy = not_zero(jnp.maximum(u, 0) + log1p(decay))
+    return losses * (wrong / entropy + gamma * right), 1 + decay
 
 
 _focal = elementwise(_formula, _value, _slope)
@@ -83,12 +85,6 @@ def scaled(weight: Array | None, losses: Array) -> Array:
     return losses if weight is None else jnp.where(weight == 0, 0, weight * losses)
 
 
-def sigmoids(u: Array, decay: Array) -> tuple[Array, Array]:
-    """`σ(u)` and `σ(-u)` by `exp(-|u|)`."""
-    scale = 1 / (1 + decay)
-    return jnp.where(u > 0, 1, decay) * scale, jnp.where(u > 0, decay, 1) * scale
-
-
 def not_zero(x: Array) -> Array:
     """`x ≥ 0` as a divisor: a numerator that vanishes with it gives 0."""
     return jnp.maximum(x, np.finfo(x.dtype).tiny)
@@ -101,4 +97,4 @@ def log1p(x: Array) -> Array:
     q = jnp.full_like(x, _LOG1P[-1])
     for coefficient in _LOG1P[-2::-1]:
         q = q * x + coefficient
-    return x + x * x * q
+    return x + x * (x * q)

@@ -22,10 +22,11 @@ def softmax_margin(
     Labels outside [0, K) give a finite number of no meaning.
     """
     largest = jnp.max(logits, axis=-1)
-    target = jnp.take_along_axis(logits, jnp.expand_dims(labels, -1), axis=-1)
+    target = jnp.take_along_axis(logits, jnp.expand_dims(labels, -1), axis=-1, mode="clip")
     _, total = _odds(logits, labels)
     # Neither a sum near its largest, _SCALE, nor one far below may lose digits or vanish.
-    log = jnp.where(total > 1, jnp.log(total / _SCALE), jnp.log(total) - math.log(_SCALE))
+    large = total > 1
+    log = jnp.log(jnp.where(large, total / _SCALE, total)) - jnp.where(large, 0, math.log(_SCALE))
     return (largest - jnp.squeeze(target, -1)) + log
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jimb._typing import Array
 from jimb.losses._elementwise import elementwise
-from jimb.losses._focal import decay_again, log1p, not_zero, scaled, sigmoids
+from jimb.losses._focal import decay_again, log1p, not_zero, scaled
 
 
 def _entropy_formula(z: Array, positive: Array, negative: Array) -> Array:
@@ -27,9 +27,15 @@ def _entropy_value(z: Array, positive: Array, negative: Array) -> Array:
     return _entropy(z, log1p(jnp.exp(-jnp.abs(z))), positive, negative)
 
 
-def _entropy_slope(z: Array, _: Array, positive: Array, negative: Array) -> Array:
-    p, q = sigmoids(z, decay_again(z))
-    return negative * p - positive * q
+def _entropy_slope(z: Array, _: Array, positive: Array, negative: Array) -> tuple[Array, Array]:
+    return _entropy_fraction(z, decay_again(z), positive, negative)
+
+
+def _entropy_fraction(
+    z: Array, decay: Array, positive: Array, negative: Array
+) -> tuple[Array, Array]:
+    wrong, right = jnp.where(z > 0, 1, decay), jnp.where(z > 0, decay, 1)
+    return negative * wrong - positive * right, 1 + decay
 
 
 # `-a·log σ(z) - b·log σ(-z)` of (z, a, b).
@@ -58,13 +64,15 @@ def _focal_value(z: Array, y: Array, gamma: Array, weight: Array | None) -> Arra
     return scaled(weight, jnp.exp(gamma * (log_numerator - log)) * _entropy(z, log, y, 1 - y))
 
 
-def _focal_slope(z: Array, losses: Array, y: Array, gamma: Array, _: Array | None) -> Array:
+def _focal_slope(
+    z: Array, losses: Array, y: Array, gamma: Array, _: Array | None
+) -> tuple[Array, Array]:
     decay = decay_again(z)
-    p, q = sigmoids(z, decay)
     a, numerator = _wrong_numerator(z, y, decay)
-    of_entropy = ((1 - y) * p - y * q) / not_zero(_entropy(z, log1p(decay), y, 1 - y))
-    of_wrong = (1 - 2 * y) * jnp.where(a == 0, 1, decay / numerator) / (1 + decay)
-    return losses * (of_entropy + gamma * of_wrong)
+    of_entropy, denominator = _entropy_fraction(z, decay, y, 1 - y)
+    of_entropy = of_entropy / not_zero(_entropy(z, log1p(decay), y, 1 - y))
+    of_wrong = (1 - 2 * y) * jnp.where(a == 0, 1, decay / numerator)
+    return losses * (of_entropy + gamma * of_wrong), denominator
 
 
 def _wrong_numerator(z: Array, y: Array, decay: Array) -> tuple[Array, Array]:
