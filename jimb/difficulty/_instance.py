@@ -16,6 +16,7 @@ from jax.typing import DTypeLike
 
 from jimb import _checks, _labels
 from jimb._typing import Array, ArrayLike, Float, Integer
+from jimb.difficulty._chunks import in_chunks
 from jimb.difficulty._psi import deltas, log_softmax, logits_and_labels
 
 
@@ -101,7 +102,7 @@ def update(
 
     Returns:
       A state of the same types, shapes and dtypes, without gradient. A label outside [0, K) makes
-      its example's sums NaN.
+      its example's sums and stored row NaN.
 
     Raises:
       TypeError: logits are not floating point, labels or index not integers, `where` not boolean.
@@ -122,27 +123,17 @@ def update(
     """
     now, array = logits_and_labels(logits, labels)
     mask = _checks.mask(where, array.shape, "labels")
+    before = _previous(state, now, previous_logits)
     positions = _positions(state, now, index, where)
-    log_p = log_softmax(now)
-
-    unlearned_before = _rows(state.unlearned, positions)
-    learned_before = _rows(state.learned, positions)
-    seen = (unlearned_before != 0) | (learned_before != 0)
-    before = _previous_log_probs(state, positions, now, previous_logits)
-    uniform = -math.log(now.shape[-1])
-    before = jnp.where(jnp.expand_dims(seen, -1), before.astype(log_p.dtype), uniform)
-
-    unlearned, learned = deltas(log_p, before, array)
-    stored = None
-    if state.log_probs is not None:
-        rows = log_p.astype(state.log_probs.dtype)
-        stored = _written(state.log_probs, rows, positions, mask)
-    dtype = state.unlearned.dtype
-    return DifficultyState(
-        _written(state.unlearned, unlearned_before + unlearned.astype(dtype), positions, mask),
-        _written(state.learned, learned_before + learned.astype(dtype), positions, mask),
-        stored,
+    if positions is None:
+        updated: DifficultyState = _all_updated(state, now, array, mask, before)
+        return updated
+    rows = jax.tree.map(lambda x: x.at[positions].get(mode="fill", fill_value=0), state)
+    new = _updated(rows, now, array, None, before)
+    written: DifficultyState = jax.tree.map(
+        lambda x, rows: x.at[positions].set(rows, mode="drop", unique_indices=False), state, new
     )
+    return written
 
 
 def score(state: DifficultyState, *, pseudocount: ArrayLike = 1.0) -> Float[Array, " N"]:
@@ -234,27 +225,12 @@ def _positions(
     return _labels.positions("index", index, num_examples, where, "examples")
 
 
-def _rows(values: Array, positions: Array | None) -> Array:
-    if positions is None:
-        return values
-    return values.at[positions].get(mode="fill", fill_value=0)
-
-
-def _written(old: Array, new: Array, positions: Array | None, mask: Array | None) -> Array:
-    if positions is not None:
-        return old.at[positions].set(new, mode="drop", unique_indices=False)
-    if mask is None:
-        return new
-    return jnp.where(mask.reshape(mask.shape + (1,) * (old.ndim - 1)), new, old)
-
-
-def _previous_log_probs(
-    state: DifficultyState, positions: Array | None, logits: Array, previous: ArrayLike | None
-) -> Array:
+def _previous(state: DifficultyState, logits: Array, previous: ArrayLike | None) -> Array | None:
+    """The logits of the pass before, in snapshot mode."""
     if state.log_probs is not None:
         if previous is not None:
             raise ValueError("the state stores its predictions: leave previous_logits out.")
-        return _rows(state.log_probs, positions)
+        return None
     if previous is None:
         raise ValueError(
             "a state without a store (dtype=None) needs previous_logits, the logits of the pass "
@@ -262,4 +238,42 @@ def _previous_log_probs(
         )
     before = _checks.floating("previous_logits", previous)
     _checks.same_shape("previous_logits", before, logits.shape, "logits")
-    return log_softmax(before)
+    return before
+
+
+@jax.jit  # else a caller without jit would compile the loop over chunks at each call
+def _all_updated(
+    state: DifficultyState, logits: Array, labels: Array, mask: Array | None, previous: Array | None
+) -> DifficultyState:
+    num_rows, width = logits.shape
+    rows = (logits, labels, mask, previous)
+    return in_chunks(_updated, state, *rows, num_rows=num_rows, width=width)
+
+
+def _updated(
+    state: DifficultyState, logits: Array, labels: Array, mask: Array | None, previous: Array | None
+) -> DifficultyState:
+    """The state after one pass, row by row: these may be all of its rows or some."""
+    log_p, p = log_softmax(logits)
+    seen = jnp.expand_dims((state.unlearned != 0) | (state.learned != 0), -1)
+    before = state.log_probs if previous is None else log_softmax(previous)[0]
+    assert before is not None  # `update` has checked that there is one of the two
+    log_q = jnp.where(seen, before.astype(log_p.dtype), -math.log(logits.shape[-1]))
+    unlearned, learned = deltas(log_p, p, log_q, jnp.exp(log_q), labels)
+    unlearned, learned = (
+        unlearned.astype(state.unlearned.dtype),
+        learned.astype(state.learned.dtype),
+    )
+    stored = None
+    if state.log_probs is not None:
+        # 0, or NaN for a bad label. It makes XLA read the old row before it writes the new one in
+        # its place; else it would copy the whole store for each chunk.
+        after = jnp.expand_dims(0 * (unlearned + learned), -1)
+        stored = (log_p + after.astype(log_p.dtype)).astype(state.log_probs.dtype)
+    new = DifficultyState(state.unlearned + unlearned, state.learned + learned, stored)
+    if mask is None:
+        return new
+    kept: DifficultyState = jax.tree.map(
+        lambda x, old: jnp.where(mask.reshape(mask.shape + (1,) * (x.ndim - 1)), x, old), new, state
+    )
+    return kept

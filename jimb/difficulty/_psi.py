@@ -49,7 +49,7 @@ def psi(
     now, array = logits_and_labels(logits, labels)
     before = _checks.floating("previous_logits", previous_logits)
     _checks.same_shape("previous_logits", before, now.shape, "logits")
-    return deltas(log_softmax(now), log_softmax(before), array)
+    return deltas(*log_softmax(now), *log_softmax(before), array)
 
 
 def logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
@@ -60,21 +60,26 @@ def logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Arra
     return given, array
 
 
-def log_softmax(logits: Array) -> Array:
-    """Log-probabilities from the floor up, without gradient."""
-    log_p = jax.nn.log_softmax(logits.astype(compute_dtype(logits)), axis=-1)
-    return jax.lax.stop_gradient(jnp.maximum(log_p, LOG_PROB_FLOOR))
+def log_softmax(logits: Array) -> tuple[Array, Array]:
+    """`(log p, p)`, the former from the floor up, without gradient."""
+    z = jax.lax.stop_gradient(logits).astype(compute_dtype(logits))
+    largest = jnp.max(z, axis=-1, keepdims=True)
+    # Not only for -inf: without it XLA stores the differences, and reads them back.
+    shifted = z - jnp.where(jnp.isfinite(largest), largest, 0)
+    exps = jnp.exp(shifted)
+    total = jnp.sum(exps, axis=-1, keepdims=True)
+    return jnp.maximum(shifted - jnp.log(total), LOG_PROB_FLOOR), exps / total
 
 
-def deltas(log_p: Array, log_q: Array, labels: Array) -> tuple[Array, Array]:
-    """Deltas from q to p. Each term `Δ_j r_j` is ≥ 0 and computed without a difference of p's."""
+def deltas(log_p: Array, p: Array, log_q: Array, q: Array, labels: Array) -> tuple[Array, Array]:
+    """Deltas from q to p. Each term `Δ_j r_j` is ≥ 0."""
     safe, valid = _labels.in_range(labels, log_p.shape[-1])
     r = log_p - log_q
-    size = jnp.abs(r)
-    terms = jnp.exp(jnp.maximum(log_p, log_q)) * -jnp.expm1(-size) * size
+    # The true class unlearns by falling, every other class by rising: positive is unlearned.
     is_label = _labels.one_hot(safe, log_p.shape[-1])
-    # The true class unlearns by falling, every other class by rising.
-    unlearns = jnp.where(is_label, r < 0, r > 0)
-    unlearned = jnp.sum(jnp.where(unlearns, terms, 0), axis=-1)
-    learned = jnp.sum(jnp.where(unlearns, 0, terms), axis=-1)
+    # Not |p - q|: p is a product, and a fused multiply-add would round p and q differently.
+    distance = jnp.maximum(p, q) - jnp.minimum(p, q)
+    terms = distance * jnp.where(is_label, -r, r)
+    unlearned = jnp.sum(jnp.maximum(terms, 0), axis=-1)
+    learned = jnp.sum(jnp.maximum(-terms, 0), axis=-1)
     return jnp.where(valid, unlearned, jnp.nan), jnp.where(valid, learned, jnp.nan)
