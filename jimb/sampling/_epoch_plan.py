@@ -8,8 +8,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jimb import _checks
 from jimb._numerics import compute_dtype
-from jimb._typing import Array, ArrayLike, Float, Integer
-from jimb.sampling._fixed_point import expected_counts
+from jimb._typing import Array, ArrayLike, Bool, Float, Integer, UInt32
+from jimb.sampling._fixed_point import expected_counts, running_sum
+from jimb.sampling._shuffle import shuffled
 
 
 def epoch_plan(key: Array, weights: ArrayLike, num: int) -> Integer[Array, " num"]:
@@ -49,17 +50,37 @@ def epoch_plan(key: Array, weights: ArrayLike, num: int) -> Integer[Array, " num
     if not 1 <= num < 2**31:
         raise ValueError(f"num must lie in [1, 2**31), got {num}.")
     table, drawable = _checked_weights(weights)
-    offset_key, order_key = jax.random.split(key)
-    whole, fraction = expected_counts(table, int(num))
-    phase = jax.random.bits(offset_key, dtype=jnp.uint32) + jnp.cumsum(fraction, dtype=jnp.uint32)
-    visits = whole + (phase < fraction).astype(jnp.int32)  # the phase has wrapped around
-    num_examples = table.shape[0]
-    visits = jnp.where(drawable, visits, 0)
-    positions = jnp.repeat(
-        jnp.arange(num_examples, dtype=jnp.int32), visits, total_repeat_length=int(num)
-    )
-    plan = jax.random.permutation(order_key, positions)
-    return jnp.where(drawable, plan, num_examples)
+    counts = expected_counts(table, int(num))
+    plan: Array = _plan(key, *counts, drawable, num=int(num))
+    return plan
+
+
+@jax.jit(static_argnames="num")  # else a caller without jit would compile its loop at each call
+def _plan(
+    key: Array,
+    whole: Integer[Array, " N"],
+    fraction: UInt32[Array, " N"],
+    drawable: Bool[Array, ""],
+    *,
+    num: int,
+) -> Integer[Array, " num"]:
+    """The plan of these expected counts; of N's if they are not drawable."""
+
+    def drawn() -> Array:
+        offset_key, order_key = jax.random.split(key)
+        phase = jax.random.bits(offset_key, dtype=jnp.uint32) + running_sum(fraction)
+        visits = whole + (phase < fraction).astype(jnp.int32)  # the phase has wrapped around
+        # A position ends before the slot where the next begins: jnp.repeat, in a third of its time.
+        begins = running_sum(visits) - visits
+        marks = jnp.zeros(num, jnp.int32).at[begins].add(1, mode="drop", indices_are_sorted=True)
+        positions = running_sum(marks) - 1
+        return shuffled(order_key, positions)
+
+    # A branch, not a selection: XLA hands it numbers that are computed once. Fused into all that
+    # follows, the expected counts would be computed several times.
+    none = jnp.full(num, whole.shape[0], jnp.int32)
+    plan: Array = jax.lax.cond(drawable, drawn, lambda: none)
+    return plan
 
 
 def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarray, Array]:

@@ -27,9 +27,17 @@ def expected_counts(
         whole, fraction = _from_float64(weights, num)
     else:
         whole, fraction = _from_float32(weights, num)
-    return _settle(whole, fraction)
+    settled: tuple[Array, Array] = _settle(whole, fraction)
+    return settled
 
 
+def running_sum(x: Integer[Array, " N"]) -> Integer[Array, " N"]:
+    """`jnp.cumsum`, which takes three times as long on a CPU; integers wrap around."""
+    total: Array = jax.lax.associative_scan(jnp.add, x)
+    return total
+
+
+@jax.jit
 def _settle(
     whole: Integer[Array, " N"], fraction: UInt32[Array, " N"]
 ) -> tuple[Integer[Array, " N"], UInt32[Array, " N"]]:
@@ -41,7 +49,7 @@ def _settle(
     left = (zero - jnp.sum(fraction, dtype=jnp.uint32)).astype(jnp.int32)
     distance = jnp.minimum(fraction, zero - fraction)
     receives = (distance > 0) & (distance >= jnp.max(distance) // 2)
-    rank = jnp.cumsum(receives.astype(jnp.int32))
+    rank = running_sum(receives.astype(jnp.int32))
     share, remainder = jnp.divmod(jnp.abs(left), jnp.maximum(rank[-1], 1))
     units = jnp.where(receives, share + (rank <= remainder).astype(jnp.int32), 0)
     return _add(whole, fraction, jnp.sign(left) * units)
@@ -67,6 +75,7 @@ def _from_float64(weights: Any, num: int) -> tuple[Array, Array]:
     return jnp.asarray(whole.astype(np.int32)), jnp.asarray(units.astype(np.uint32))
 
 
+@jax.jit(static_argnames="num")
 def _from_float32(weights: Float[Array, " N"], num: int) -> tuple[Array, Array]:
     _, exponent = jnp.frexp(jnp.max(weights))
     half = exponent // 2  # in two steps: 2^-exponent alone may overflow
