@@ -11,9 +11,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import checkify
 from jax.typing import DTypeLike
 
+from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool
 
 
@@ -133,7 +133,7 @@ def bounded(
     with numbers(name, value):
         array = jnp.asarray(value, dtype)
     inside = _inside(array, low, high, exclusive, finite)
-    checkify.debug_check(jnp.all(inside), sentence + ", got {value}.", value=array)
+    inside = report(inside, sentence + ", got {value}.", value=array)
     return jnp.where(inside, array, jnp.nan)
 
 

@@ -7,9 +7,9 @@ primitives here run with no mesh and on Auto and Explicit meshes; all other file
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import checkify
 
 from jimb import _checks
+from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 
 
@@ -67,13 +67,10 @@ def positions(
     if _on_host(values, where):
         _raise_if_outside(name, np.asarray(values), size, where, of)
     safe, valid = in_range(array, size)
-    kept = valid if mask is None else valid & mask
-    accounted_for = valid if mask is None else valid | ~mask
-    checkify.debug_check(
-        jnp.all(accounted_for),
-        f"{name} must lie in [0, {size}), the {of}; some did not and were dropped.",
-    )
-    return jnp.where(kept, safe, size)
+    message = f"{name} must lie in [0, {size}), the {of}; some did not and were dropped."
+    if mask is None:
+        return jnp.where(report(valid, message), safe, size)
+    return jnp.where(report(valid | ~mask, message) & mask, safe, size)
 
 
 def _on_host(values: ArrayLike, where: ArrayLike | None) -> bool:

@@ -6,10 +6,10 @@ After training the prior is subtracted; that is another function, never a negati
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import checkify
 
 from jimb import _checks, _labels
 from jimb._numerics import compute_dtype
+from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 from jimb.losses._softmax import softmax_loss
 
@@ -251,7 +251,7 @@ def _distribution(prior: ArrayLike, logits: Array) -> Float[Array, " K"]:
         return table
     total = jnp.sum(table)
     is_one = jnp.abs(total - 1) < 1e-3
-    checkify.debug_check(is_one, sentence + ", got a sum of {total}.", total=total)
+    is_one = report(is_one, sentence + ", got a sum of {total}.", total=total)
     return jnp.where(is_one, table, jnp.nan)
 
 

@@ -3,11 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import checkify
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jimb import _checks
 from jimb._numerics import compute_dtype
+from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer, UInt32
 from jimb.sampling._fixed_point import expected_counts, running_sum
 from jimb.sampling._shuffle import shuffled
@@ -101,7 +101,7 @@ def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarra
             )
         return table, jnp.bool_(True)
     some = jnp.any(checked > 0)
-    checkify.debug_check(some, "weights must not be all 0: there is nothing to draw.")
+    some = report(some, "weights must not be all 0: there is nothing to draw.")
     return checked, jnp.all(jnp.isfinite(checked)) & some
 
 
