@@ -1,0 +1,69 @@
+"""Runs the benchmarks and prints one table of ratios: `python tests/benchmarks [pytest options]`.
+
+Each case runs in two settings. The first is a process as it comes. In the second, glibc keeps the
+memory that a call frees, so that the next call has no page faults, and OpenMP's threads (PyTorch's)
+sleep between calls instead of spinning on the cores that JAX needs. All numbers go to
+`out/benchmarks.json`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SETTINGS: dict[str, dict[str, str]] = {
+    "as it comes": {},
+    "memory kept": {
+        "MALLOC_MMAP_THRESHOLD_": str(2**33),
+        "MALLOC_TRIM_THRESHOLD_": str(2**34),
+        "OMP_WAIT_POLICY": "PASSIVE",
+    },
+}
+
+
+def run(setting: str, options: list[str], folder: Path) -> dict[str, Any]:
+    """One run of the suite: its cases by name."""
+    file = folder / f"{setting.replace(' ', '-')}.json"
+    command = [sys.executable, "-m", "pytest", "-q", "-c", str(HERE / "pytest.ini"), str(HERE)]
+    command += [f"--benchmark-json={file}", *options]
+    done = subprocess.run(command, env={**os.environ, **SETTINGS[setting]}, check=False)
+    if done.returncode:
+        sys.exit(f"the benchmarks failed with {setting!r}; pytest's output above says where.")
+    report = json.loads(file.read_text())
+    file.unlink()
+    return {case["name"].removeprefix("bench_"): case for case in report["benchmarks"]}
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """A row for each case and peer: the peer's time over jimb's in each setting."""
+    settings = list(results)
+    lines = [
+        f"| case | jimb, ms ({' / '.join(settings)}) | against | times as long | error |",
+        "|---|---|---|---|---|",
+    ]
+    for name in results[settings[0]]:
+        cases = [results[setting][name] for setting in settings]
+        spent = " / ".join(f"{1e3 * case['stats']['median']:.3g}" for case in cases)
+        infos = [case["extra_info"] for case in cases]
+        error = ", ".join(f"{who} {value:.1e}" for who, value in infos[0]["errors"].items())
+        for peer in infos[0]["ratios"]:
+            ratios = " / ".join(f"{info['ratios'][peer]:.2f}" for info in infos)
+            lines.append(f"| {name} | {spent} | {peer} | {ratios} | {error} |")
+            name, spent, error = "", "", ""
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs, prints, writes."""
+    folder = Path("out")
+    folder.mkdir(exist_ok=True)
+    results = {setting: run(setting, sys.argv[1:], folder) for setting in SETTINGS}
+    (folder / "benchmarks.json").write_text(json.dumps(results, indent=1))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
