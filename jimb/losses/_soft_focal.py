@@ -1,9 +1,10 @@
 """Sigmoid cross-entropy and focal loss of a label between 0 and 1, with few transcendentals.
 
-With `e = exp(-|z|)` everything is a sum of positive terms, which loses no digits:
+With `e = exp(-|z|)` and the part a of the label that z is wrong about (1 - y if z > 0, else y)
+everything is a sum of positive terms, which loses no digits:
 
-    softplus(±z) = max(±z, 0) + log(1 + e),
-    1 - p_t      = y·σ(-z) + (1 - y)·σ(z) = (a + (1 - a)·e) / (1 + e),   a = 1 - y if z > 0 else y.
+    cross-entropy = a·|z| + log(1 + e),
+    1 - p_t       = y·σ(-z) + (1 - y)·σ(z) = (a + (1 - a)·e) / (1 + e).
 """
 
 import jax
@@ -18,22 +19,14 @@ def _entropy_formula(z: Array, positive: Array, negative: Array) -> Array:
     return positive * jax.nn.softplus(-z) + negative * jax.nn.softplus(z)
 
 
-def _entropy(z: Array, log: Array, positive: Array, negative: Array) -> Array:
+def _entropy_value(z: Array, positive: Array, negative: Array) -> Array:
+    log = log1p(jnp.exp(-jnp.abs(z)))
     of_positive = scaled(positive, jnp.maximum(-z, 0) + log)
     return of_positive + scaled(negative, jnp.maximum(z, 0) + log)
 
 
-def _entropy_value(z: Array, positive: Array, negative: Array) -> Array:
-    return _entropy(z, log1p(jnp.exp(-jnp.abs(z))), positive, negative)
-
-
 def _entropy_slope(z: Array, _: Array, positive: Array, negative: Array) -> tuple[Array, Array]:
-    return _entropy_fraction(z, decay_again(z), positive, negative)
-
-
-def _entropy_fraction(
-    z: Array, decay: Array, positive: Array, negative: Array
-) -> tuple[Array, Array]:
+    decay = decay_again(z)
     wrong, right = jnp.where(z > 0, 1, decay), jnp.where(z > 0, decay, 1)
     return negative * wrong - positive * right, 1 + decay
 
@@ -56,12 +49,12 @@ def _focal_formula(z: Array, y: Array, gamma: Array, weight: Array | None) -> Ar
 
 
 def _focal_value(z: Array, y: Array, gamma: Array, weight: Array | None) -> Array:
-    decay = jnp.exp(-jnp.abs(z))
+    size, decay = jnp.abs(z), jnp.exp(-jnp.abs(z))
     log = log1p(decay)
     a, numerator = _wrong_numerator(z, y, decay)
     # a = 0 is a hard label: the numerator is e itself, which may have vanished.
-    log_numerator = jnp.where(a == 0, -jnp.minimum(jnp.abs(z), 1e30), jnp.log(numerator))
-    return scaled(weight, jnp.exp(gamma * (log_numerator - log)) * _entropy(z, log, y, 1 - y))
+    log_numerator = jnp.where(a == 0, -jnp.minimum(size, 1e30), jnp.log(numerator))
+    return scaled(weight, jnp.exp(gamma * (log_numerator - log)) * (scaled(a, size) + log))
 
 
 def _focal_slope(
@@ -69,10 +62,10 @@ def _focal_slope(
 ) -> tuple[Array, Array]:
     decay = decay_again(z)
     a, numerator = _wrong_numerator(z, y, decay)
-    of_entropy, denominator = _entropy_fraction(z, decay, y, 1 - y)
-    of_entropy = of_entropy / not_zero(_entropy(z, log1p(decay), y, 1 - y))
-    of_wrong = (1 - 2 * y) * jnp.where(a == 0, 1, decay / numerator)
-    return losses * (of_entropy + gamma * of_wrong), denominator
+    of_entropy = (a - (1 - a) * decay) / not_zero(a * jnp.abs(z) + log1p(decay))
+    of_wrong = (2 * a - 1) * jnp.where(a == 0, 1, decay / numerator)
+    slope = of_entropy + gamma * of_wrong
+    return losses * jnp.where(z > 0, slope, -slope), 1 + decay
 
 
 def _wrong_numerator(z: Array, y: Array, decay: Array) -> tuple[Array, Array]:
