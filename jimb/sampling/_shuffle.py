@@ -46,11 +46,13 @@ def shuffled_range(key: Array, num: int) -> Integer[Array, " N"]:
     spare = rows * columns - num
     if spare == 0:
         return order
-    # What left the range goes on until it comes back: a walk along its cycle.
-    walk = jax.lax.while_loop(
-        lambda x: jnp.any(x >= num),
-        lambda x: jnp.where(x < num, x, moved(x)),
-        moved(jnp.arange(num, num + spare, dtype=jnp.int32)),
+    # What left the range goes on until it comes back: a walk along its cycle, of `spare` steps at
+    # most. A cycle that never comes back is one that nothing in the range leads to.
+    walk = jnp.arange(num, num + spare, dtype=jnp.int32)
+    _, walk = jax.lax.while_loop(
+        lambda carry: (carry[0] < spare) & jnp.any(carry[1] >= num),
+        lambda carry: (carry[0] + 1, jnp.where(carry[1] < num, carry[1], moved(carry[1]))),
+        (jnp.int32(0), walk),
     )
     inside = order < num
     return jnp.where(inside, order, walk.at[jnp.where(inside, 0, order - num)].get(mode="clip"))
