@@ -2,7 +2,8 @@
 
 import jax
 
-collect_ignore = ["agreement/make_tables.py"]  # imports what only its tables need
+# The first imports what only its tables need; the second has a configuration of its own.
+collect_ignore = ["agreement/make_tables.py", "benchmarks"]
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -1,8 +1,9 @@
-"""What runs a loop inside compiles it once, also for a caller without jit."""
+"""What runs once an epoch compiles once, also for a caller without jit, and for any machine."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jimb import difficulty, sampling
 
@@ -44,3 +45,20 @@ def test_a_difficulty_update_in_chunks_without_jit():
 
     assert compilations(update) > 0
     assert compilations(update) == 0
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, None])
+def test_what_runs_once_an_epoch_lowers_for_cpu_gpu_and_tpu(dtype):
+    state = jax.eval_shape(lambda: difficulty.init(10**6, 100, dtype=dtype))
+    logits = jax.ShapeDtypeStruct((10**6, 100), jnp.float32)
+    labels = jax.ShapeDtypeStruct((10**6,), jnp.int32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+
+    def epoch(key, state, logits, labels):
+        before = None if dtype is not None else logits
+        state = difficulty.update(state, logits, labels, previous_logits=before)
+        return state, sampling.epoch_plan(key, difficulty.sampling_weights(state), 10**6)
+
+    platforms = ("cpu", "cuda", "tpu")
+    exported = jax.export.export(jax.jit(epoch), platforms=platforms)(key, state, logits, labels)
+    assert exported.platforms == platforms

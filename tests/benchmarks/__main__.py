@@ -38,21 +38,31 @@ def run(setting: str, options: list[str], folder: Path) -> dict[str, Any]:
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """A row for each case and peer: the peer's time over jimb's in each setting."""
+    """A row for each case and peer: the peer's time over jimb's in each setting.
+
+    The bytes and the exponentials are XLA's own count of jimb's compiled program.
+    """
     settings = list(results)
     lines = [
-        f"| case | jimb, ms ({' / '.join(settings)}) | against | times as long | error |",
-        "|---|---|---|---|---|",
+        f"| case | jimb, ms ({' / '.join(settings)}) | MB, 10⁶ exp or log | against "
+        "| times as long | error |",
+        "|---|---|---|---|---|---|",
     ]
     for name in results[settings[0]]:
         cases = [results[setting][name] for setting in settings]
         spent = " / ".join(f"{1e3 * case['stats']['median']:.3g}" for case in cases)
         infos = [case["extra_info"] for case in cases]
+        cost = infos[0].get("cost")
+        work = (
+            f"{cost['bytes accessed'] / 1e6:.0f}, {cost['transcendentals'] / 1e6:.0f}"
+            if cost
+            else ""
+        )
         error = ", ".join(f"{who} {value:.1e}" for who, value in infos[0]["errors"].items())
         for peer in infos[0]["ratios"]:
             ratios = " / ".join(f"{info['ratios'][peer]:.2f}" for info in infos)
-            lines.append(f"| {name} | {spent} | {peer} | {ratios} | {error} |")
-            name, spent, error = "", "", ""
+            lines.append(f"| {name} | {spent} | {work} | {peer} | {ratios} | {error} |")
+            name, spent, work, error = "", "", "", ""
     return "\n".join(lines)
 
 
