@@ -3,13 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
 from jimb import _checks
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer, UInt32
 from jimb.sampling._fixed_point import expected_counts, running_sum
+from jimb.sampling._replicated import replicated
 from jimb.sampling._shuffle import shuffled
 
 
@@ -92,7 +92,7 @@ def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarra
             f"weights must be one number per example, [N], got {_checks.describe(array)}."
         )
     wide = compute_dtype(array)
-    checked = _replicated(_checks.bounded("weights", weights, 0.0, largest, dtype=wide))
+    checked = replicated(_checks.bounded("weights", weights, 0.0, largest, dtype=wide))
     if _checks.on_host(weights):
         table = np.asarray(weights, np.float64)
         if not table.any():
@@ -103,20 +103,3 @@ def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarra
     some = jnp.any(checked > 0)
     some = report(some, "weights must not be all 0: there is nothing to draw.")
     return checked, jnp.all(jnp.isfinite(checked)) & some
-
-
-def _replicated(x: Array) -> Array:
-    """`x` on every device, as far as its mesh can be seen.
-
-    Cumulative sums are global: refused over an Explicit axis, and quadratic in time over an Auto
-    one.
-    """
-    sharding = jax.typeof(x).sharding
-    if any(sharding.spec):
-        explicit: Array = jax.sharding.reshard(x, sharding.update(spec=PartitionSpec()))
-        return explicit
-    mesh = jax.sharding.get_abstract_mesh()
-    if not mesh.empty and mesh.are_all_axes_auto:
-        auto: Array = jax.lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec()))
-        return auto
-    return x
