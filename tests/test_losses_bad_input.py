@@ -69,6 +69,7 @@ BAD_CALLS = [
             (args, {"gamma": np.float32(-1)}, ValueError, r"gamma must lie in \[0, inf\)"),
             (args, {"gamma": float("nan")}, ValueError, r"gamma must lie in \[0, inf\), got nan"),
             (args, {"gamma": np.ones(7)}, ValueError, "gamma.* scalar"),
+            (args, {"gamma": None}, TypeError, "gamma must be .* got None"),
         ]
     ],
     (CE, (Z, Y), {"label_smoothing": 1.5}, ValueError, r"label_smoothing must lie in \[0, 1\]"),

@@ -137,7 +137,8 @@ def class_balanced_focal_loss(
     Reference:
       Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
     """
-    return _one_vs_all_loss(logits, labels, counts, beta=beta, gamma=gamma, where=where)
+    focus = _checks.given("gamma", gamma)
+    return _one_vs_all_loss(logits, labels, counts, beta=beta, gamma=focus, where=where)
 
 
 def one_vs_all_bias_init(

@@ -99,7 +99,8 @@ def softmax_focal_loss(
     Reference:
       Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
     """
-    return softmax_loss(logits, labels, gamma=gamma, class_weights=class_weights, where=where)
+    focus = _checks.given("gamma", gamma)
+    return softmax_loss(logits, labels, gamma=focus, class_weights=class_weights, where=where)
 
 
 def softmax_loss(
