@@ -38,7 +38,7 @@ def numbers(name: str, value: Any) -> Iterator[None]:
         raise TypeError(f"{name} must be an array of numbers, got {value!r:.80}.") from None
 
 
-def given(name: str, value: ArrayLike) -> ArrayLike:
+def given(name: str, value: ArrayLike | None) -> ArrayLike:
     """`value`; TypeError for None, which inside the package may mean something."""
     if value is None:
         raise TypeError(f"{name} must be a number, got None; leave it out for its default.")
