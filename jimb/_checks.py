@@ -56,6 +56,14 @@ def floating(name: str, value: ArrayLike) -> Array:
     return array
 
 
+def per_example(name: str, value: ArrayLike) -> Array:
+    """One floating-point number per example, [N]."""
+    array = floating(name, value)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} must be one number per example, [N], got {describe(array)}.")
+    return array
+
+
 def class_logits(logits: ArrayLike) -> Array:
     """Logits `[..., K]` with K >= 1."""
     array = floating("logits", logits)

@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, K, N).astype(np.int32)
 SWEEPS = [RNG.normal(0, scale, (N, K)).astype(np.float32) for scale in (1, 3, 8, 20)]
 
-# |error| / (1 + J): measured 2.2e-7 over the cases of test_psi.py.
+# |error| / (1 + J): measured 2.2e-7 over the cases of test_psi.py, 2.4e-7 over three sweeps.
 PSI = 3e-7
 
 update = jax.jit(difficulty.update)

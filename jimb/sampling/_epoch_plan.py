@@ -86,12 +86,7 @@ def _plan(
 def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarray, Array]:
     """Weights and whether they can be drawn from; host weights stay NumPy float64."""
     largest = float(np.finfo(np.float32).max)
-    array = _checks.floating("weights", weights)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(
-            f"weights must be one number per example, [N], got {_checks.describe(array)}."
-        )
-    wide = compute_dtype(array)
+    wide = compute_dtype(_checks.per_example("weights", weights))
     checked = replicated(_checks.bounded("weights", weights, 0.0, largest, dtype=wide))
     if _checks.on_host(weights):
         table = np.asarray(weights, np.float64)

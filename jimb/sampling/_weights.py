@@ -56,8 +56,9 @@ def class_power(labels: ArrayLike, counts: ArrayLike, *, power: ArrayLike) -> Fl
 def mix_uniform(weights: ArrayLike, *, amount: ArrayLike) -> Float[Array, " N"]:
     r"""The weights as a distribution, mixed with the uniform one: `(1 - a)·w/Σw + a/M`.
 
-    M counts the examples with a weight above 0: what is excluded stays excluded. It bounds how
-    often a mislabelled example, which looks hard, is drawn too rarely or too often.
+    M counts the examples with a weight above 0: what is excluded stays excluded. No other example
+    is drawn less often than a times its uniform share, and mislabelled ones, which look hard, take
+    over less.
 
     Args:
       weights: non-negative, `[N]`.
@@ -117,9 +118,5 @@ def clip_quantile(weights: ArrayLike, *, q: ArrayLike) -> Float[Array, " N"]:
 
 
 def _example_weights(weights: ArrayLike) -> Float[Array, " N"]:
-    array = _checks.floating("weights", weights)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(
-            f"weights must be one number per example, [N], got {_checks.describe(array)}."
-        )
-    return _checks.bounded("weights", weights, 0.0, dtype=compute_dtype(array))
+    dtype = compute_dtype(_checks.per_example("weights", weights))
+    return _checks.bounded("weights", weights, 0.0, dtype=dtype)
