@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from difficulty_oracle import PSI, f64, oracle_sums
+from difficulty_oracle import PSI_OF_SWEEPS, f64, oracle_sums
 
 from jimb import difficulty
 from jimb.difficulty import _chunks
@@ -37,8 +37,8 @@ def test_sums_are_the_papers(dtype):
     state = after_sweeps(dtype)
     unlearned, learned = oracle_sums(SWEEPS, LABELS)
     size = 1 + unlearned + learned
-    assert np.max(np.abs(f64(state.unlearned) - unlearned) / size) <= PSI
-    assert np.max(np.abs(f64(state.learned) - learned) / size) <= PSI
+    assert np.max(np.abs(f64(state.unlearned) - unlearned) / size) <= PSI_OF_SWEEPS
+    assert np.max(np.abs(f64(state.learned) - learned) / size) <= PSI_OF_SWEEPS
 
 
 def test_rows_are_those_of_a_small_data_set():

@@ -7,6 +7,7 @@ before, `Δ_j = p_j - p'_j` and `r_j = log p_j - log p'_j`.
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -14,10 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from jimb import _checks, _labels
+from jimb import _checks, _labels, _pairs
+from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float, Integer
+from jimb.difficulty import _exact, _plain
 from jimb.difficulty._chunks import in_chunks
-from jimb.difficulty._psi import deltas, log_softmax, logits_and_labels
+from jimb.difficulty._psi import logits_and_labels
 
 
 class DifficultyState(NamedTuple):
@@ -254,22 +257,14 @@ def _updated(
     state: DifficultyState, logits: Array, labels: Array, mask: Array | None, previous: Array | None
 ) -> DifficultyState:
     """The state after one pass, row by row: these may be all of its rows or some."""
-    log_p, p = log_softmax(logits)
-    seen = jnp.expand_dims((state.unlearned != 0) | (state.learned != 0), -1)
-    before = state.log_probs if previous is None else log_softmax(previous)[0]
-    assert before is not None  # `update` has checked that there is one of the two
-    log_q = jnp.where(seen, before.astype(log_p.dtype), -math.log(logits.shape[-1]))
-    unlearned, learned = deltas(log_p, p, log_q, jnp.exp(log_q), labels)
-    unlearned, learned = (
-        unlearned.astype(state.unlearned.dtype),
-        learned.astype(state.learned.dtype),
-    )
+    moved = _moved(state, logits, labels, previous)
+    unlearned, learned = (x.astype(state.unlearned.dtype) for x in moved[:2])
     stored = None
     if state.log_probs is not None:
         # 0, or NaN for a bad label. It makes XLA read the old row before it writes the new one in
         # its place; else it would copy the whole store for each chunk.
         after = jnp.expand_dims(0 * (unlearned + learned), -1)
-        stored = (log_p + after.astype(log_p.dtype)).astype(state.log_probs.dtype)
+        stored = (moved[2] + after.astype(moved[2].dtype)).astype(state.log_probs.dtype)
     new = DifficultyState(state.unlearned + unlearned, state.learned + learned, stored)
     if mask is None:
         return new
@@ -277,3 +272,45 @@ def _updated(
         lambda x, old: jnp.where(mask.reshape(mask.shape + (1,) * (x.ndim - 1)), x, old), new, state
     )
     return kept
+
+
+def _moved(
+    state: DifficultyState, logits: Array, labels: Array, previous: Array | None
+) -> tuple[Array, Array, Array]:
+    """`(du, dl, log p)` of these rows."""
+    seen = jnp.expand_dims((state.unlearned != 0) | (state.learned != 0), -1)
+    uniform = -math.log(logits.shape[-1])
+    if _worth_pairs(state, logits, previous):
+        now, (high, low) = _exact.predict(logits), _pairs.pair(uniform)
+        # Rounded as a float32 store would: snapshot mode gives the same sums, bit by bit.
+        known = _known(state, previous, lambda z: _exact.predict(z).log_p[0]).astype(jnp.float32)
+        before = _exact.stored((jnp.where(seen, known, high), jnp.where(seen, 0, low)))
+        return *_exact.deltas(now, before, labels), now.log_p[0]
+    plain = _plain.predict(logits)
+    known = _known(state, previous, lambda z: _plain.predict(z).log_p).astype(plain.p.dtype)
+    stored = _plain.stored(jnp.where(seen, known, uniform))
+    return *_plain.deltas(plain, stored, labels), plain.log_p
+
+
+def _known(
+    state: DifficultyState, previous: Array | None, log_softmax: Callable[[Array], Array]
+) -> Array:
+    """The log-probabilities of the pass before: stored, or in snapshot mode of these logits."""
+    known = state.log_probs if previous is None else log_softmax(previous)
+    assert known is not None  # `update` has checked that there is one of the two
+    return known
+
+
+_LARGE = 2**24  # predictions, half a second in pairs on a CPU
+
+
+def _worth_pairs(state: DifficultyState, logits: Array, previous: Array | None) -> bool:
+    """Whether to be exact: where the predictions before are known in float32, or all are few.
+
+    Plain float32 is for large stores of half precision, which hold three digits, and is ten times
+    as fast. Its sums depend on the order in which XLA adds, which differs between shapes; exact
+    ones do not, so that a device's share of a data set gives the sums of the whole, bit by bit.
+    """
+    known = _known(state, previous, lambda z: z)
+    halves = previous is None and known.dtype.itemsize < 4
+    return compute_dtype(logits, known) == jnp.float32 and (not halves or logits.size < _LARGE)

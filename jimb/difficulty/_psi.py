@@ -1,14 +1,11 @@
-"""The prediction deltas between two passes over the data, from log-probabilities."""
+"""The prediction deltas between two passes over the data."""
 
-import jax
 import jax.numpy as jnp
 
-from jimb import _checks, _labels
+from jimb import _checks
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
-
-LOG_PROB_FLOOR = -65504.0
-"""Log-probabilities below the most negative float16 count as that, in every store."""
+from jimb.difficulty import _exact, _plain
 
 
 def psi(
@@ -49,7 +46,9 @@ def psi(
     now, array = logits_and_labels(logits, labels)
     before = _checks.floating("previous_logits", previous_logits)
     _checks.same_shape("previous_logits", before, now.shape, "logits")
-    return deltas(*log_softmax(now), *log_softmax(before), array)
+    if compute_dtype(now, before) == jnp.float32:
+        return _exact.deltas(_exact.predict(now), _exact.predict(before), array)
+    return _plain.deltas(_plain.predict(now), _plain.predict(before), array)
 
 
 def logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
@@ -58,28 +57,3 @@ def logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Arra
     array = _checks.integer("labels", labels)
     _checks.same_shape("labels", array, given.shape[:-1], "the batch, logits.shape[:-1]")
     return given, array
-
-
-def log_softmax(logits: Array) -> tuple[Array, Array]:
-    """`(log p, p)`, the former from the floor up, without gradient."""
-    z = jax.lax.stop_gradient(logits).astype(compute_dtype(logits))
-    largest = jnp.max(z, axis=-1, keepdims=True)
-    # Not only for -inf: without it XLA stores the differences, and reads them back.
-    shifted = z - jnp.where(jnp.isfinite(largest), largest, 0)
-    exps = jnp.exp(shifted)
-    total = jnp.sum(exps, axis=-1, keepdims=True)
-    return jnp.maximum(shifted - jnp.log(total), LOG_PROB_FLOOR), exps / total
-
-
-def deltas(log_p: Array, p: Array, log_q: Array, q: Array, labels: Array) -> tuple[Array, Array]:
-    """Deltas from q to p. Each term `Δ_j r_j` is ≥ 0."""
-    safe, valid = _labels.in_range(labels, log_p.shape[-1])
-    r = log_p - log_q
-    # The true class unlearns by falling, every other class by rising: positive is unlearned.
-    is_label = _labels.one_hot(safe, log_p.shape[-1])
-    # Not |p - q|: p is a product, and a fused multiply-add would round p and q differently.
-    distance = jnp.maximum(p, q) - jnp.minimum(p, q)
-    terms = distance * jnp.where(is_label, -r, r)
-    unlearned = jnp.sum(jnp.maximum(terms, 0), axis=-1)
-    learned = jnp.sum(jnp.maximum(-terms, 0), axis=-1)
-    return jnp.where(valid, unlearned, jnp.nan), jnp.where(valid, learned, jnp.nan)

@@ -1,10 +1,9 @@
 """Expected counts `num·w_i / Σw` as fixed-point numbers whose sum is exactly `num`.
 
 Float cumulative sums lose the rare examples of a large data set. Here each expectation is a whole
-int32 and a uint32 fraction in units of 2⁻³². float32 weights go through pairs of float32 (Dekker,
-A floating-point technique for extending the available precision, 1971), because 24 bits cannot
-tell 0.9999999 from 1 in a million places. All sums are sums of integers, so the result does not
-depend on their order, that is, on the number of devices.
+int32 and a uint32 fraction in units of 2⁻³². float32 weights go through pairs of float32, because
+24 bits cannot tell 0.9999999 from 1 in a million places. All sums are sums of integers, so the
+result does not depend on their order, that is, on the number of devices.
 """
 
 from typing import Any
@@ -13,11 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jimb._pairs import Pair, product, two_sum
 from jimb._typing import Array, Float, Integer, UInt32
-
-Pair = tuple[Array, Array]
-"""An unevaluated sum of two float32, the second below the rounding of the first."""
-
 
 _LARGE = 2**16
 
@@ -110,41 +106,19 @@ def _exact_sum(x: Float[Array, " N"]) -> Pair:
     return total
 
 
-# The products below are of 12-bit halves, hence exact: a compiler that fuses them into
-# multiply-adds changes nothing.
-
-
-def _split(a: Array) -> tuple[Array, Array]:
-    high = jax.lax.reduce_precision(a, exponent_bits=8, mantissa_bits=11)
-    return high, a - high
-
-
-def _two_sum(a: Array, b: Array) -> Pair:
-    total = a + b
-    b_part = total - a
-    return total, (a - (total - b_part)) + (b - b_part)
-
-
 def _accumulate(total: Pair, term: Array) -> Pair:
-    high, error = _two_sum(total[0], term)
-    return _two_sum(high, total[1] + error)
-
-
-def _product(a: Array, b: Array) -> Pair:
-    (a_high, a_low), (b_high, b_low) = _split(a), _split(b)
-    first, error_1 = _two_sum(a_high * b_high, a_high * b_low)
-    second, error_2 = _two_sum(first, a_low * b_high)
-    return _two_sum(second, (error_1 + error_2) + a_low * b_low)
+    high, error = two_sum(total[0], term)
+    return two_sum(high, total[1] + error)
 
 
 def _times(a: Array, b: Pair) -> Pair:
-    high, low = _product(a, b[0])
-    return _two_sum(high, low + a * b[1])
+    high, low = product(a, b[0])
+    return two_sum(high, low + a * b[1])
 
 
 def _divide(num: int, by: Pair) -> Pair:
     num_high = float(np.float32(num))
     quotient = jnp.float32(num_high) / by[0]
-    product, error = _times(quotient, by)
-    remainder = (jnp.float32(num_high) - product) + (jnp.float32(num - num_high) - error)
-    return _two_sum(quotient, remainder / by[0])
+    high, low = _times(quotient, by)
+    remainder = (jnp.float32(num_high) - high) + (jnp.float32(num - num_high) - low)
+    return two_sum(quotient, remainder / by[0])

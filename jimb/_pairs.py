@@ -1,0 +1,122 @@
+"""Pairs of float32: numbers of about twice its precision, as unevaluated sums of two.
+
+Dekker, A floating-point technique for extending the available precision, 1971. Every product whose
+rounding matters is of 12-bit halves, hence exact: a compiler that fuses it into a multiply-add
+changes nothing.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jimb._typing import Array, Float, Integer
+
+Pair = tuple[Array, Array]
+"""An unevaluated sum of two float32, the second below the rounding of the first."""
+
+
+def pair(value: float) -> tuple[np.float32, np.float32]:
+    """A Python float as a pair."""
+    high = np.float32(value)
+    return high, np.float32(value - float(high))
+
+
+def two_sum(a: Array, b: Array) -> Pair:
+    """`a + b`, exactly."""
+    total = a + b
+    b_part = total - a
+    return total, (a - (total - b_part)) + (b - b_part)
+
+
+def add(a: Pair, b: Pair) -> Pair:
+    """`a + b`."""
+    high, error = two_sum(a[0], b[0])
+    return two_sum(high, error + (a[1] + b[1]))
+
+
+def subtract(a: Pair, b: Pair) -> Pair:
+    """`a - b`, exactly the negative of `b - a`."""
+    return add(a, (-b[0], -b[1]))
+
+
+def split(a: Array) -> Pair:
+    """`a` as a sum of two numbers of 12 bits."""
+    high = jax.lax.reduce_precision(a, exponent_bits=8, mantissa_bits=11)
+    return high, a - high
+
+
+def product(a: Array, b: Array) -> Pair:
+    """`a * b`."""
+    (a_high, a_low), (b_high, b_low) = split(a), split(b)
+    first, error_1 = two_sum(a_high * b_high, a_high * b_low)
+    second, error_2 = two_sum(first, a_low * b_high)
+    return two_sum(second, (error_1 + error_2) + a_low * b_low)
+
+
+def multiply(a: Pair, b: Pair) -> Pair:
+    """`a * b`."""
+    high, low = product(a[0], b[0])
+    return two_sum(high, low + (a[0] * b[1] + a[1] * b[0]))
+
+
+def reciprocal(a: Pair) -> Pair:
+    """`1 / a`, by one step of Newton's from the rounded one."""
+    guess = 1 / a[0]
+    high, low = product(a[0], guess)
+    return two_sum(guess, (((1 - high) - low) - a[1] * guess) * guess)
+
+
+_LOG2_HIGH = np.float32(0.693359375)  # 10 bits: its products with an exponent are exact
+_LOG2_LOW = np.float32(math.log(2) - 0.693359375)
+
+
+def exp(x: Pair) -> Pair:
+    """`exp(x)` for x ≤ 0, to 1.5e-8 of it down to -80; 0 below -88."""
+    exponent = jnp.round(x[0] * np.float32(1 / math.log(2)))
+    rest, low = x[0] - exponent * _LOG2_HIGH, x[1] - exponent * _LOG2_LOW
+    # exp(y) = 1 + y + y² (1/2! + y/3! + …), |y| ≤ log(2)/2
+    y = rest + low
+    series = jnp.full_like(y, 1 / math.factorial(8))
+    for n in range(7, 1, -1):
+        series = series * y + np.float32(1 / math.factorial(n))
+    scale = _power_of_two(exponent.astype(jnp.int32))
+    return two_sum(scale, scale * (rest + (low + y * y * series)))
+
+
+def _power_of_two(exponent: Integer[Array, "*any"]) -> Float[Array, "*any"]:
+    """2 to an integer ≤ 0, and 0 below the smallest normal number."""
+    bits = jnp.where(exponent < -126, 0, exponent + 127) << 23
+    power: Array = jax.lax.bitcast_convert_type(bits, jnp.float32)
+    return power
+
+
+def log(x: Pair) -> Pair:
+    """`log(x)` for x ≥ 1, by one step of Newton's from the rounded one."""
+    guess = jnp.log(x[0])
+    ratio = multiply(x, exp((-guess, jnp.zeros_like(guess))))
+    return two_sum(guess, (ratio[0] - 1) + ratio[1])
+
+
+def sums(*values: Pair) -> tuple[Pair, ...]:
+    """The sums over the last axis, all in one pass."""
+    operands = jax.tree.leaves(values)
+    zeros = [np.float32(0)] * len(operands)
+
+    def added(a: list[Array], b: list[Array]) -> list[Array]:
+        pairs = zip(_pairs(a), _pairs(b), strict=True)
+        return jax.tree.leaves([_add_lazily(x, y) for x, y in pairs])
+
+    totals = jax.lax.reduce(operands, zeros, added, (operands[0].ndim - 1,))
+    return tuple(two_sum(*total) for total in _pairs(totals))
+
+
+def _add_lazily(a: Pair, b: Pair) -> Pair:
+    """`a + b`; the second may grow beyond the rounding of the first, but no step waits for it."""
+    high, error = two_sum(a[0], b[0])
+    return high, error + (a[1] + b[1])
+
+
+def _pairs(leaves: list[Array]) -> list[Pair]:
+    return list(zip(leaves[::2], leaves[1::2], strict=True))
