@@ -73,7 +73,7 @@ _LOG2_LOW = np.float32(math.log(2) - 0.693359375)
 
 
 def exp(x: Pair) -> Pair:
-    """`exp(x)` for x ≤ 0, to 1.5e-8 of it down to -80; 0 below -88."""
+    """`exp(x)` for x ≤ 0, to 3.5e-8 of it down to -70; 0 below -88."""
     exponent = jnp.round(x[0] * np.float32(1 / math.log(2)))
     rest, low = x[0] - exponent * _LOG2_HIGH, x[1] - exponent * _LOG2_LOW
     # exp(y) = 1 + y + y² (1/2! + y/3! + …), |y| ≤ log(2)/2
