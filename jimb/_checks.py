@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool
 
@@ -62,6 +63,12 @@ def per_example(name: str, value: ArrayLike) -> Array:
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name} must be one number per example, [N], got {describe(array)}.")
     return array
+
+
+def example_weights(weights: ArrayLike) -> Array:
+    """Weights `[N]`, finite and non-negative, float32 or float64; NaN where traced ones are not."""
+    dtype = compute_dtype(per_example("weights", weights))
+    return bounded("weights", weights, 0.0, float(np.finfo(np.float32).max), dtype=dtype)
 
 
 def class_logits(logits: ArrayLike) -> Array:

@@ -6,13 +6,11 @@ before, `Δ_j = p_j - p'_j` and `r_j = log p_j - log p'_j`.
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import DTypeLike
 
 from jimb import _checks, _labels, _pairs
@@ -137,72 +135,6 @@ def update(
         lambda x, rows: x.at[positions].set(rows, mode="drop", unique_indices=False), state, new
     )
     return written
-
-
-def score(state: DifficultyState, *, pseudocount: ArrayLike = 1.0) -> Float[Array, " N"]:
-    r"""The difficulty `D = (c + Σ du) / (c + Σ dl)`: 1 for an unseen example, more for a hard one.
-
-    Args:
-      state: a `DifficultyState`.
-      pseudocount: c > 0; may be traced. Smaller is sharper; below 0.1 a few examples take over
-        the distribution, and a Python number that small warns.
-
-    Returns:
-      `D`, float32 `[N]`, without gradient.
-
-    Raises:
-      ValueError: c ≤ 0 or no scalar (traced and ≤ 0: NaN and a checkify message).
-
-    Example:
-      >>> import jimb
-      >>> print(jimb.difficulty.score(jimb.difficulty.init(3, 10)))
-      [1. 1. 1.]
-
-    Reference:
-      Yu et al., CVPR 2022.
-    """
-    if _checks.on_host(pseudocount) and 0 < np.min(np.asarray(pseudocount, np.float64)) < 0.1:
-        warnings.warn(
-            f"pseudocount={pseudocount} is below 0.1: a few examples will take over the sampling "
-            "distribution; use 0.1 or more.",
-            stacklevel=2,
-        )
-    dtype = state.unlearned.dtype
-    c = _checks.scalar("pseudocount", pseudocount, 0.0, dtype=dtype, exclusive=True)
-    return jax.lax.stop_gradient((c + state.unlearned) / (c + state.learned))
-
-
-def sampling_weights(
-    state: DifficultyState, *, pseudocount: ArrayLike = 1.0, where: ArrayLike | None = None
-) -> Float[Array, " N"]:
-    r"""The sampling distribution `w_i = D_i / Σ_j D_j`.
-
-    Args:
-      state: a `DifficultyState`.
-      pseudocount: as in `score`.
-      where: booleans `[N]`; examples out by it get weight 0.
-
-    Returns:
-      Weights `[N]` that sum to 1, without gradient; all 0 if `where` leaves nothing.
-
-    Raises:
-      TypeError: `where` is not boolean.
-      ValueError: as `score`; or `where` is not `[N]`.
-
-    Example:
-      >>> import jimb
-      >>> print(jimb.difficulty.sampling_weights(jimb.difficulty.init(4, 10)))
-      [0.25 0.25 0.25 0.25]
-
-    Reference:
-      Yu et al., CVPR 2022.
-    """
-    mask = _checks.mask(where, state.unlearned.shape, "the state's examples")
-    scores = score(state, pseudocount=pseudocount)
-    if mask is not None:
-        scores = jnp.where(mask, scores, 0)
-    total = jnp.sum(scores)
-    return scores / jnp.where(total == 0, 1, total)
 
 
 def _positions(

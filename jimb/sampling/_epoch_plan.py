@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
-from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer, UInt32
 from jimb.sampling._fixed_point import expected_counts, running_sum
@@ -85,9 +84,7 @@ def _plan(
 
 def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarray, Array]:
     """Weights and whether they can be drawn from; host weights stay NumPy float64."""
-    largest = float(np.finfo(np.float32).max)
-    wide = compute_dtype(_checks.per_example("weights", weights))
-    checked = replicated(_checks.bounded("weights", weights, 0.0, largest, dtype=wide))
+    checked = replicated(_checks.example_weights(weights))
     if _checks.on_host(weights):
         table = np.asarray(weights, np.float64)
         if not table.any():

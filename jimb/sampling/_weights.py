@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels
-from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 from jimb.sampling._replicated import replicated
 from jimb.weights import inverse_frequency_weights, mean_one
@@ -78,7 +77,7 @@ def mix_uniform(weights: ArrayLike, *, amount: ArrayLike) -> Float[Array, " N"]:
       >>> print(jimb.sampling.mix_uniform(jnp.array([1.0, 0.0, 3.0]), amount=0.5))
       [0.375 0.    0.625]
     """
-    w = _example_weights(weights)
+    w = _checks.example_weights(weights)
     a = _checks.scalar("amount", amount, 0.0, 1.0, dtype=w.dtype)
     total, kept = jnp.sum(w), jnp.sum(w != 0).astype(w.dtype)
     share = w / jnp.where(total == 0, 1, total)
@@ -108,15 +107,10 @@ def clip_quantile(weights: ArrayLike, *, q: ArrayLike) -> Float[Array, " N"]:
       >>> print(jimb.sampling.clip_quantile(jnp.array([0.0, 1.0, 2.0, 9.0]), q=0.5))
       [0. 1. 2. 2.]
     """
-    w = _example_weights(weights)
+    w = _checks.example_weights(weights)
     level = _checks.scalar("q", q, 0.0, 1.0, dtype=w.dtype)
     whole = replicated(w)  # a quantile is of all examples
     largest = jnp.nanquantile(jnp.where(whole == 0, jnp.nan, whole), level)
     clipped = jnp.where(w == 0, 0, jnp.minimum(w, largest))
     # A quantile passes over NaN; a bad number must not.
     return jnp.where(jnp.any(jnp.isnan(w)) | jnp.isnan(level), jnp.nan, clipped)
-
-
-def _example_weights(weights: ArrayLike) -> Float[Array, " N"]:
-    dtype = compute_dtype(_checks.per_example("weights", weights))
-    return _checks.bounded("weights", weights, 0.0, dtype=dtype)
