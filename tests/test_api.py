@@ -12,13 +12,29 @@ import pytest
 import jimb
 
 PACKAGE = pathlib.Path(jimb.__file__).parent
-MODULES = [jimb, jimb.losses, jimb.difficulty, jimb.sampling, jimb.metrics]
+TRACKERS = [
+    jimb.difficulty.last_loss,
+    jimb.difficulty.forgetting,
+    jimb.difficulty.data_map,
+    jimb.difficulty.class_wise,
+]
+MODULES = [jimb, jimb.losses, jimb.difficulty, *TRACKERS, jimb.sampling, jimb.metrics]
 POSITIONAL_WITH_A_DEFAULT = {
     ("jimb.weighted_mean", "weights"),  # a mean of values by weights
     ("jimb.one_vs_all_bias_init", "dtype"),  # the signature of JAX's initializers
     ("jimb.losses.one_vs_all_bias_init", "dtype"),
 }
-NEVER_RAISE = {"jimb.metrics.per_class_recall", "jimb.metrics.balanced_accuracy"}
+NEVER_RAISE = {
+    "jimb.metrics.per_class_recall",
+    "jimb.metrics.balanced_accuracy",
+    "jimb.difficulty.last_loss.score",
+    "jimb.difficulty.forgetting.score",
+    "jimb.difficulty.data_map.confidence",
+    "jimb.difficulty.data_map.variability",
+    "jimb.difficulty.data_map.correctness",
+    "jimb.difficulty.data_map.score",
+    "jimb.difficulty.class_wise.accuracy",
+}
 
 
 def public(module):
@@ -105,6 +121,19 @@ def test_a_package_only_re_exports_public_names_under_their_own_name(path):
         for alias in statement.names:
             assert alias.name == alias.asname
             assert not alias.name.startswith("_")
+
+
+@pytest.mark.parametrize("module", TRACKERS, ids=lambda m: m.__name__.rpartition(".")[2])
+def test_a_tracker_has_the_shape_of_the_difficulty(module):
+    for name in ("init", "update", "score"):
+        parameters = inspect.signature(getattr(module, name)).parameters
+        of_difficulty = inspect.signature(getattr(jimb.difficulty, name)).parameters
+        shared = [p for p in of_difficulty if p in parameters]
+        assert [p for p in parameters if p in of_difficulty] == shared
+        assert all(parameters[p].kind == of_difficulty[p].kind for p in shared)
+    states = [value for value in public(module).values() if inspect.isclass(value)]
+    assert len(states) == 1
+    assert issubclass(states[0], tuple)
 
 
 def test_every_loss_is_at_the_top():

@@ -47,6 +47,21 @@ def test_a_difficulty_update_in_chunks_without_jit():
     assert compilations(update) == 0
 
 
+@pytest.mark.parametrize("tracker", [difficulty.last_loss, difficulty.data_map])
+def test_a_tracker_update_in_chunks_without_jit(tracker):
+    num_examples, num_classes = 2**17, 10
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(num_examples, num_classes)), "f4")
+    labels = jnp.zeros(num_examples, jnp.int32)
+    sizes = (num_examples, num_classes) if tracker is difficulty.last_loss else (num_examples,)
+    states = [tracker.init(*sizes)]
+
+    def update():
+        states.append(tracker.update(states[-1], logits, labels))
+
+    assert compilations(update) > 0
+    assert compilations(update) == 0
+
+
 @pytest.mark.parametrize("dtype", [jnp.float16, None])
 def test_what_runs_once_an_epoch_lowers_for_cpu_gpu_and_tpu(dtype):
     state = jax.eval_shape(lambda: difficulty.init(10**6, 100, dtype=dtype))
@@ -61,4 +76,25 @@ def test_what_runs_once_an_epoch_lowers_for_cpu_gpu_and_tpu(dtype):
 
     platforms = ("cpu", "cuda", "tpu")
     exported = jax.export.export(jax.jit(epoch), platforms=platforms)(key, state, logits, labels)
+    assert exported.platforms == platforms
+
+
+def test_trackers_lower_for_cpu_gpu_and_tpu():
+    num_examples, num_classes, held_out = 10**6, 100, 10**4
+    logits = jax.ShapeDtypeStruct((num_examples, num_classes), jnp.float32)
+    labels = jax.ShapeDtypeStruct((num_examples,), jnp.int32)
+
+    def epoch(logits, labels):
+        states = {
+            difficulty.last_loss: difficulty.last_loss.init(num_examples, num_classes),
+            difficulty.forgetting: difficulty.forgetting.init(num_examples),
+            difficulty.data_map: difficulty.data_map.init(num_examples),
+        }
+        scores = [m.score(m.update(state, logits, labels)) for m, state in states.items()]
+        counts = difficulty.class_wise.init(num_classes)
+        counts = difficulty.class_wise.update(counts, logits[:held_out], labels[:held_out])
+        return scores, difficulty.class_wise.score(counts)
+
+    platforms = ("cpu", "cuda", "tpu")
+    exported = jax.export.export(jax.jit(epoch), platforms=platforms)(logits, labels)
     assert exported.platforms == platforms

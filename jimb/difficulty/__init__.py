@@ -1,5 +1,9 @@
 """Per-example difficulty as a pytree: `init`, `update`, and read-outs."""
 
+from jimb.difficulty import class_wise as class_wise
+from jimb.difficulty import data_map as data_map
+from jimb.difficulty import forgetting as forgetting
+from jimb.difficulty import last_loss as last_loss
 from jimb.difficulty._instance import DifficultyState as DifficultyState
 from jimb.difficulty._instance import init as init
 from jimb.difficulty._instance import update as update
