@@ -34,6 +34,21 @@ def test_an_epoch_plan_without_jit():
     assert compilations(again) == 0
 
 
+@pytest.mark.parametrize(
+    "plan",
+    [
+        lambda key, labels: sampling.balanced_plan(key, labels, 3, per_class=100),
+        lambda key, labels: sampling.label_shuffle_plan(key, labels, 3, as_published=True),
+    ],
+)
+def test_plans_from_labels_without_jit(plan):
+    keys = jax.random.key(0), jax.random.key(1)
+    labels = np.repeat(np.arange(3), (10, 50, 100)), np.repeat(np.arange(3), (20, 40, 100))[::-1]
+    first, again = (lambda i=i: plan(keys[i], labels[i]) for i in (0, 1))
+    assert compilations(first) > 0
+    assert compilations(again) == 0
+
+
 def test_a_difficulty_update_in_chunks_without_jit():
     num_examples, num_classes = 2**17, 10
     logits = jnp.asarray(np.random.default_rng(0).normal(size=(num_examples, num_classes)), "f4")
@@ -62,6 +77,9 @@ def test_a_tracker_update_in_chunks_without_jit(tracker):
     assert compilations(update) == 0
 
 
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
 @pytest.mark.parametrize("dtype", [jnp.float16, None])
 def test_what_runs_once_an_epoch_lowers_for_cpu_gpu_and_tpu(dtype):
     state = jax.eval_shape(lambda: difficulty.init(10**6, 100, dtype=dtype))
@@ -74,9 +92,8 @@ def test_what_runs_once_an_epoch_lowers_for_cpu_gpu_and_tpu(dtype):
         state = difficulty.update(state, logits, labels, previous_logits=before)
         return state, sampling.epoch_plan(key, difficulty.sampling_weights(state), 10**6)
 
-    platforms = ("cpu", "cuda", "tpu")
-    exported = jax.export.export(jax.jit(epoch), platforms=platforms)(key, state, logits, labels)
-    assert exported.platforms == platforms
+    exported = jax.export.export(jax.jit(epoch), platforms=PLATFORMS)(key, state, logits, labels)
+    assert exported.platforms == PLATFORMS
 
 
 def test_trackers_lower_for_cpu_gpu_and_tpu():
@@ -95,6 +112,5 @@ def test_trackers_lower_for_cpu_gpu_and_tpu():
         counts = difficulty.class_wise.update(counts, logits[:held_out], labels[:held_out])
         return scores, difficulty.class_wise.score(counts)
 
-    platforms = ("cpu", "cuda", "tpu")
-    exported = jax.export.export(jax.jit(epoch), platforms=platforms)(logits, labels)
-    assert exported.platforms == platforms
+    exported = jax.export.export(jax.jit(epoch), platforms=PLATFORMS)(logits, labels)
+    assert exported.platforms == PLATFORMS

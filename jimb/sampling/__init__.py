@@ -1,5 +1,9 @@
-"""Weights to draw with, and plans of which examples an epoch visits."""
+"""Weights to draw with, plans of which examples an epoch visits, and examples in between."""
 
+from jimb.sampling._class_plans import balanced_plan as balanced_plan
+from jimb.sampling._class_plans import label_shuffle_plan as label_shuffle_plan
+from jimb.sampling._class_plans import oversample_plan as oversample_plan
+from jimb.sampling._class_plans import undersample_plan as undersample_plan
 from jimb.sampling._epoch_plan import epoch_plan as epoch_plan
 from jimb.sampling._weights import class_power as class_power
 from jimb.sampling._weights import clip_quantile as clip_quantile

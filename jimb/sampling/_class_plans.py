@@ -1,0 +1,214 @@
+"""Plans from labels alone: every class cut to a number of visits, raised to it, or both.
+
+Class c of n_c examples is to have t_c visits, known on the host. Each of its examples then has
+`⌊t_c / n_c⌋`, and `t_c mod n_c` of them, a random subset, one more.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jimb import _checks
+from jimb._typing import Array, ArrayLike, Integer
+from jimb.sampling._class_order import by_class
+from jimb.sampling._host_labels import host_labels
+from jimb.sampling._repeated import repeated
+from jimb.sampling._shuffle import shuffled
+
+
+def undersample_plan(
+    key: Array, labels: ArrayLike, num_classes: int, *, per_class: int | None = None
+) -> Integer[Array, " num"]:
+    """Positions to visit in one epoch: every class cut to the smallest one, in random order.
+
+    Class c has `min(n_c, t)` visits, of different examples, where t is `per_class` or the count of
+    the smallest class that has any examples. Each key cuts others. The plan is a global object, the
+    same on any number of devices: host h of H reads `plan[h::H]`.
+
+    Args:
+      key: a key from `jax.random.key`; may be traced.
+      labels: integers in [0, K), `[N]`: NumPy, a list, or a device array, which is copied to the
+        host. Not traced.
+      num_classes: K.
+      per_class: t, a Python int; a class of fewer examples keeps them all.
+
+    Returns:
+      int32 positions in [0, N), `[Σ_c min(n_c, t)]`.
+
+    Raises:
+      TypeError: labels are traced or not integers, or `num_classes` or `per_class` is not an int.
+      ValueError: labels are not `[N]` or lie outside [0, K), or `num_classes` or `per_class` is
+        below 1.
+
+    Example:
+      >>> import jax, jimb
+      >>> plan = jimb.sampling.undersample_plan(jax.random.key(0), [0, 0, 0, 0, 1, 1], 2)
+      >>> print(plan)
+      [3 5 1 4]
+    """
+    values, counts = _counted(labels, num_classes)
+    target = _target(per_class, int(counts[counts > 0].min()))
+    return _planned(key, values, counts, np.minimum(counts, target))
+
+
+def oversample_plan(
+    key: Array, labels: ArrayLike, num_classes: int, *, per_class: int | None = None
+) -> Integer[Array, " num"]:
+    """Positions to visit in one epoch: every class raised to the largest one, in random order.
+
+    Class c has `max(n_c, t)` visits, where t is `per_class` or the count of the largest class; each
+    of its examples has `⌊t / n_c⌋` or `⌈t / n_c⌉` of them. Each key gives the extra visit to
+    others. A class without examples has no visits. A repeated image should take a fresh
+    augmentation: make its key of the slot in the plan, `jax.random.fold_in(key, slot)`. The plan is
+    a global object, the same on any number of devices: host h of H reads `plan[h::H]`.
+
+    Args:
+      key: a key from `jax.random.key`; may be traced.
+      labels: integers in [0, K), `[N]`: NumPy, a list, or a device array, which is copied to the
+        host. Not traced.
+      num_classes: K.
+      per_class: t, a Python int; a class of more examples keeps each of them once.
+
+    Returns:
+      int32 positions in [0, N), `[Σ_c max(n_c, t)]` over the classes that have examples.
+
+    Raises:
+      TypeError: labels are traced or not integers, or `num_classes` or `per_class` is not an int.
+      ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` or `per_class` is below
+        1, or the plan would have 2³¹ positions or more.
+
+    Example:
+      >>> import jax, jimb
+      >>> plan = jimb.sampling.oversample_plan(jax.random.key(0), [0, 0, 0, 0, 1, 1], 2)
+      >>> print(plan)
+      [3 0 4 1 4 5 2 5]
+    """
+    values, counts = _counted(labels, num_classes)
+    target = _target(per_class, int(counts.max()))
+    return _planned(key, values, counts, np.where(counts > 0, np.maximum(counts, target), 0))
+
+
+def balanced_plan(
+    key: Array, labels: ArrayLike, num_classes: int, *, per_class: int
+) -> Integer[Array, " num"]:
+    """Positions to visit in one epoch: every class cut or raised to `per_class`, in random order.
+
+    Larger classes are cut as by `undersample_plan`, smaller ones raised as by `oversample_plan`:
+    every class that has examples has exactly `per_class` visits, and each of its examples
+    `⌊per_class / n_c⌋` or `⌈per_class / n_c⌉`.
+
+    Args:
+      key: a key from `jax.random.key`; may be traced.
+      labels: integers in [0, K), `[N]`: NumPy, a list, or a device array, which is copied to the
+        host. Not traced.
+      num_classes: K.
+      per_class: visits of each class, a Python int.
+
+    Returns:
+      int32 positions in [0, N), `[K'·per_class]` for K' classes that have examples.
+
+    Raises:
+      TypeError: labels are traced or not integers, or `num_classes` or `per_class` is not an int.
+      ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` or `per_class` is below
+        1, or the plan would have 2³¹ positions or more.
+
+    Example:
+      >>> import jax, jimb
+      >>> labels = [0, 0, 0, 0, 1, 1]
+      >>> plan = jimb.sampling.balanced_plan(jax.random.key(0), labels, 2, per_class=3)
+      >>> print(plan)
+      [3 4 5 1 4 2]
+    """
+    values, counts = _counted(labels, num_classes)
+    target = _checks.size("per_class", per_class)
+    return _planned(key, values, counts, np.where(counts > 0, target, 0))
+
+
+def label_shuffle_plan(
+    key: Array, labels: ArrayLike, num_classes: int, *, as_published: bool = False
+) -> Integer[Array, " num"]:
+    """Positions to visit in one epoch by label shuffling: every class as often as the largest.
+
+    For every class a random order of the numbers 0 … n_max - 1, taken modulo n_c; all classes
+    together, shuffled. Each example of class c thus has `⌊n_max / n_c⌋` or `⌈n_max / n_c⌉` visits.
+    As published, those of the extra visit are the first `n_max mod n_c` of the class in every
+    epoch. By default the numbers count along a fresh order of the class, which is
+    `oversample_plan`.
+
+    Args:
+      key: a key from `jax.random.key`; may be traced.
+      labels: integers in [0, K), `[N]`: NumPy, a list, or a device array, which is copied to the
+        host. Not traced.
+      num_classes: K.
+      as_published: give the extra visits to the first examples of each class.
+
+    Returns:
+      int32 positions in [0, N), `[K'·n_max]` for K' classes that have examples.
+
+    Raises:
+      TypeError: labels are traced or not integers, or `num_classes` is not an int.
+      ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` is below 1, or the plan
+        would have 2³¹ positions or more.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jimb
+      >>> labels = [0, 0, 0, 0, 0, 1, 1, 1]
+      >>> plan = jimb.sampling.label_shuffle_plan(jax.random.key(0), labels, 2, as_published=True)
+      >>> print(jnp.bincount(plan))
+      [1 1 1 1 1 2 2 1]
+
+    Reference:
+      Zhong et al. (Hikvision), Towards Good Practices for Recognition & Detection, talk at the
+      ImageNet challenge workshop, ECCV 2016.
+    """
+    values, counts = _counted(labels, num_classes)
+    targets = np.where(counts > 0, counts.max(), 0)
+    return _planned(key, values, counts, targets, fresh=not as_published)
+
+
+def _counted(labels: ArrayLike, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    values = host_labels(labels, _checks.size("num_classes", num_classes))
+    return values, np.bincount(values, minlength=num_classes)
+
+
+def _target(per_class: int | None, otherwise: int) -> int:
+    return otherwise if per_class is None else _checks.size("per_class", per_class)
+
+
+def _planned(
+    key: Array, labels: np.ndarray, counts: np.ndarray, targets: np.ndarray, *, fresh: bool = True
+) -> Integer[Array, " num"]:
+    """The plan of `targets[c]` visits to class c; `fresh` chooses anew who has an extra one."""
+    num = int(targets.sum())
+    if num >= 2**31:
+        raise ValueError(
+            f"the plan would have {num} positions, and must have fewer than 2**31; raise the "
+            "classes to fewer, with per_class of oversample_plan or balanced_plan."
+        )
+    begins = np.cumsum(counts) - counts
+    times, extra = np.divmod(targets, np.maximum(counts, 1))
+    tables = (table.astype(np.int32) for table in (begins, times, extra))
+    plan: Array = _drawn(key, labels, *tables, num=num, fresh=fresh)
+    return plan
+
+
+@jax.jit(static_argnames=("num", "fresh"))  # a caller without jit compiles it once
+def _drawn(
+    key: Array,
+    labels: Integer[Array, " N"] | np.ndarray,
+    begins: Integer[Array, " K"] | np.ndarray,
+    times: Integer[Array, " K"] | np.ndarray,
+    extra: Integer[Array, " K"] | np.ndarray,
+    *,
+    num: int,
+    fresh: bool,
+) -> Integer[Array, " num"]:
+    """Everyone in a class `times` times, and the first `extra` in its order once more."""
+    class_key, order_key = jax.random.split(key)
+    classes, members = by_class(class_key if fresh else None, jnp.asarray(labels))
+    begins, times, extra = (
+        jnp.asarray(x).at[classes].get(mode="promise_in_bounds") for x in (begins, times, extra)
+    )
+    rank = jnp.arange(classes.shape[0], dtype=jnp.int32) - begins
+    visits = times + (rank < extra).astype(jnp.int32)
+    return shuffled(order_key, members.at[repeated(visits, num)].get(mode="promise_in_bounds"))
