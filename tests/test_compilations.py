@@ -39,6 +39,7 @@ def test_an_epoch_plan_without_jit():
     [
         lambda key, labels: sampling.balanced_plan(key, labels, 3, per_class=100),
         lambda key, labels: sampling.label_shuffle_plan(key, labels, 3, as_published=True),
+        lambda key, labels: sampling.class_batches(key, labels, classes_per_batch=2, per_class=4),
     ],
 )
 def test_plans_from_labels_without_jit(plan):

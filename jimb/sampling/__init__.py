@@ -1,5 +1,6 @@
 """Weights to draw with, plans of which examples an epoch visits, and examples in between."""
 
+from jimb.sampling._class_batches import class_batches as class_batches
 from jimb.sampling._class_plans import balanced_plan as balanced_plan
 from jimb.sampling._class_plans import label_shuffle_plan as label_shuffle_plan
 from jimb.sampling._class_plans import oversample_plan as oversample_plan
