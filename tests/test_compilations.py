@@ -115,3 +115,18 @@ def test_trackers_lower_for_cpu_gpu_and_tpu():
 
     exported = jax.export.export(jax.jit(epoch), platforms=PLATFORMS)(logits, labels)
     assert exported.platforms == PLATFORMS
+
+
+def test_plans_from_labels_and_interpolation_lower_for_cpu_gpu_and_tpu():
+    labels = np.arange(1000) % 7
+
+    def step(key, examples, batch_labels):
+        batches = sampling.class_batches(key, labels, classes_per_batch=2, per_class=4)
+        mixed = sampling.interpolate_within_class(key, examples, batch_labels)
+        published = sampling.label_shuffle_plan(key, labels, 7, as_published=True)
+        return sampling.oversample_plan(key, labels, 7), published, batches, mixed
+
+    batch = jax.ShapeDtypeStruct((64, 8), jnp.float32), jax.ShapeDtypeStruct((64,), jnp.int32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    exported = jax.export.export(jax.jit(step), platforms=PLATFORMS)(key, *batch)
+    assert exported.platforms == PLATFORMS
