@@ -66,6 +66,26 @@ def test_a_traced_index_outside_is_dropped_with_a_message_and_does_not_wrap(bad)
     assert "index must lie in [0, 3)" in error.get()
 
 
+def test_a_repeated_host_position_raises_and_a_masked_one_does_not():
+    state = difficulty.init(3, 2)
+    with pytest.raises(ValueError, match="index must hold each position once, got 1 more than"):
+        difficulty.update(state, *TWO, index=np.array([1, 1]))
+    where = np.array([True, False])
+    after = difficulty.update(state, *TWO, index=[1, 1], where=where)
+    np.testing.assert_array_equal(np.asarray(after.learned) > 0, [False, True, False])
+
+
+def test_a_repeated_traced_position_leaves_a_message():
+    state = difficulty.init(3, 2)
+    error, _ = checked_update(state, jnp.array([1, 1]))
+    assert "index must hold each position once" in error.get()
+    error, _ = checked_update(state, jnp.array([1, 2]))
+    assert error.get() is None
+    many = jax.jit(checkify.checkify(jax.vmap(lambda i: difficulty.update(state, *TWO, index=i))))
+    assert many(jnp.array([[0, 1], [2, 1]]))[0].get() is None
+    assert "once" in many(jnp.array([[0, 1], [2, 2]]))[0].get()
+
+
 def test_update_refuses_what_does_not_fit():
     state, (logits, labels) = difficulty.init(2, 2), TWO
     snapshot = difficulty.init(2, 2, dtype=None)

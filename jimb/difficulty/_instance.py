@@ -9,16 +9,13 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jimb import _checks, _labels, _pairs
+from jimb import _checks, _pairs
 from jimb._numerics import compute_dtype
-from jimb._typing import Array, ArrayLike, Float, Integer
-from jimb.difficulty import _exact, _plain
-from jimb.difficulty._chunks import in_chunks
-from jimb.difficulty._psi import logits_and_labels
+from jimb._typing import Array, ArrayLike, Float
+from jimb.difficulty import _exact, _plain, _rows
 
 
 class DifficultyState(NamedTuple):
@@ -95,8 +92,7 @@ def update(
       state: from `init` or `update`.
       logits: `[N, K]` for the whole data set in order, or `[B, K]` with `index`.
       labels: integers `[N]` or `[B]`.
-      index: unique positions in the data set, `[B]`; None means all of it, in order. A repeated
-        position gives an unspecified result.
+      index: unique positions in the data set, `[B]`; None means all of it, in order.
       where: booleans `[N]` or `[B]`; False leaves an example as it was (padding of a last chunk).
       previous_logits: logits of the pass before, required in snapshot mode (zeros at the first
         pass: uniform) and refused otherwise.
@@ -108,8 +104,8 @@ def update(
     Raises:
       TypeError: logits are not floating point, labels or index not integers, `where` not boolean.
       ValueError: shapes do not fit the state, `previous_logits` is missing or superfluous, or a
-        Python or NumPy index lies outside [0, N) unmasked. Traced, that row is dropped, with a
-        checkify message.
+        Python or NumPy index lies outside [0, N) or repeats a position, unmasked. Traced, a row
+        outside is dropped and one of the repeated rows is kept, with a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -122,42 +118,18 @@ def update(
     Reference:
       Yu et al., CVPR 2022.
     """
-    now, array = logits_and_labels(logits, labels)
-    mask = _checks.mask(where, array.shape, "labels")
-    before = _previous(state, now, previous_logits)
-    positions = _positions(state, now, index, where)
-    if positions is None:
-        updated: DifficultyState = _all_updated(state, now, array, mask, before)
-        return updated
-    rows = jax.tree.map(lambda x: x.at[positions].get(mode="fill", fill_value=0), state)
-    new = _updated(rows, now, array, None, before)
-    written: DifficultyState = jax.tree.map(
-        lambda x, rows: x.at[positions].set(rows, mode="drop", unique_indices=False), state, new
+    now = _checks.class_logits(logits)
+    stored = state.log_probs
+    return _rows.updated(
+        _updated,
+        state,
+        now,
+        labels,
+        _previous(state, now, previous_logits),
+        index=index,
+        where=where,
+        num_classes=None if stored is None else stored.shape[-1],
     )
-    return written
-
-
-def _positions(
-    state: DifficultyState, logits: Array, index: ArrayLike | None, where: ArrayLike | None
-) -> Integer[Array, " B"] | None:
-    """Rows of the state that this update writes: None for all of it, N for rows to drop."""
-    num_examples = state.unlearned.shape[0]
-    if logits.ndim != 2:
-        raise ValueError(f"logits must be [N, K] or [B, K], got {_checks.describe(logits)}.")
-    if state.log_probs is not None and logits.shape[-1] != state.log_probs.shape[-1]:
-        raise ValueError(
-            f"logits have {logits.shape[-1]} classes, the state {state.log_probs.shape[-1]}."
-        )
-    if index is None:
-        if logits.shape[0] != num_examples:
-            raise ValueError(
-                f"logits are {list(logits.shape)}, the state has {num_examples} examples: pass all "
-                "of them in order, or say which these are with index=."
-            )
-        return None
-    array = _checks.integer("index", index)
-    _checks.same_shape("index", array, logits.shape[:-1], "the batch, logits.shape[:-1]")
-    return _labels.positions("index", index, num_examples, where, "examples")
 
 
 def _previous(state: DifficultyState, logits: Array, previous: ArrayLike | None) -> Array | None:
@@ -176,17 +148,8 @@ def _previous(state: DifficultyState, logits: Array, previous: ArrayLike | None)
     return before
 
 
-@jax.jit  # else a caller without jit would compile the loop over chunks at each call
-def _all_updated(
-    state: DifficultyState, logits: Array, labels: Array, mask: Array | None, previous: Array | None
-) -> DifficultyState:
-    num_rows, width = logits.shape
-    rows = (logits, labels, mask, previous)
-    return in_chunks(_updated, state, *rows, num_rows=num_rows, width=width)
-
-
 def _updated(
-    state: DifficultyState, logits: Array, labels: Array, mask: Array | None, previous: Array | None
+    state: DifficultyState, logits: Array, labels: Array, previous: Array | None
 ) -> DifficultyState:
     """The state after one pass, row by row: these may be all of its rows or some."""
     moved = _moved(state, logits, labels, previous)
@@ -197,13 +160,7 @@ def _updated(
         # its place; else it would copy the whole store for each chunk.
         after = jnp.expand_dims(0 * (unlearned + learned), -1)
         stored = (moved[2] + after.astype(moved[2].dtype)).astype(state.log_probs.dtype)
-    new = DifficultyState(state.unlearned + unlearned, state.learned + learned, stored)
-    if mask is None:
-        return new
-    kept: DifficultyState = jax.tree.map(
-        lambda x, old: jnp.where(mask.reshape(mask.shape + (1,) * (x.ndim - 1)), x, old), new, state
-    )
-    return kept
+    return DifficultyState(state.unlearned + unlearned, state.learned + learned, stored)
 
 
 def _moved(

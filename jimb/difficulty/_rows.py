@@ -16,6 +16,7 @@ from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty._chunks import in_chunks
 from jimb.difficulty._psi import logits_and_labels
+from jimb.sampling._replicated import replicated
 
 State = TypeVar("State")
 
@@ -154,7 +155,20 @@ def _positions(
     _checks.same_shape("index", array, logits.shape[:-1], "the batch, logits.shape[:-1]")
     positions = _labels.positions("index", index, num_examples, where, "examples")
     _raise_if_repeated(index, where)
-    return positions
+    inside = report(
+        positions <= num_examples,  # always: the check is that of repeats
+        "index must hold each position once; some came twice, and one update was lost.",
+        check=lambda positions: _unique(positions, num_examples),
+        positions=positions,
+    )
+    return jnp.where(inside, positions, num_examples)
+
+
+def _unique(positions: Array, num_examples: int) -> Array:
+    """Whether no position comes twice, but for those to drop."""
+    ordered = jnp.sort(replicated(positions))
+    repeated = ordered[..., 1:] == ordered[..., :-1]
+    return ~jnp.any(repeated & (ordered[..., 1:] < num_examples))
 
 
 def _raise_if_repeated(index: Any, where: Any) -> None:
