@@ -10,6 +10,7 @@ import types
 import pytest
 
 import jimb
+from jimb.sampling import grain
 
 PACKAGE = pathlib.Path(jimb.__file__).parent
 TRACKERS = [
@@ -18,7 +19,7 @@ TRACKERS = [
     jimb.difficulty.data_map,
     jimb.difficulty.class_wise,
 ]
-MODULES = [jimb, jimb.losses, jimb.difficulty, *TRACKERS, jimb.sampling, jimb.metrics]
+MODULES = [jimb, jimb.losses, jimb.difficulty, *TRACKERS, jimb.sampling, jimb.metrics, grain]
 POSITIONAL_WITH_A_DEFAULT = {
     ("jimb.weighted_mean", "weights"),  # a mean of values by weights
     ("jimb.one_vs_all_bias_init", "dtype"),  # the signature of JAX's initializers
@@ -49,6 +50,13 @@ def public(module):
 
 
 PUBLIC = {name: value for module in MODULES for name, value in public(module).items()}
+SELECTIONS = {name: value for name, value in public(grain).items() if inspect.isclass(value)}
+METHODS = {
+    f"{name}.{method}": value
+    for name, selection in SELECTIONS.items()
+    for method, value in vars(selection).items()
+    if not method.startswith("_")
+}
 FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
 functions = pytest.mark.parametrize("name", FUNCTIONS)
 
@@ -101,6 +109,26 @@ def test_defaults_are_keyword_only_and_positionals_at_most_three(name):
     assert not any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
 
 
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_a_selections_docstring_is_that_of_a_function(name):
+    parts = sections(SELECTIONS[name])
+    documented = [line.split(":")[0].strip() for line in parts["Args"].splitlines() if ":" in line]
+    parameters = inspect.signature(SELECTIONS[name]).parameters
+    assert [word for word in documented if word in parameters] == list(parameters)
+    assert ">>> " in parts["Example"]
+    assert "Memory: " in parts[""]
+    assert parts["Raises"].strip()
+    for parameter in parameters.values():
+        assert parameter.annotation is not parameter.empty, parameter
+        assert parameter.default is parameter.empty or parameter.kind is parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_documents_its_argument_result_and_errors(name):
+    parts = sections(METHODS[name])
+    assert all(parts[title].strip() for title in ("Args", "Returns", "Raises"))
+
+
 @functions
 def test_arguments_and_result_are_annotated(name):
     signature = inspect.signature(FUNCTIONS[name])
@@ -150,7 +178,8 @@ def test_nothing_imports_a_training_or_data_library(path):
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
-    assert not imported & {"flax", "grain", "orbax"}
+    allowed = {"grain"} if path == PACKAGE / "sampling" / "grain.py" else set()
+    assert imported & {"flax", "grain", "orbax"} == allowed
 
 
 def test_jimb_imports_and_runs_without_jaxtyping():
@@ -159,6 +188,6 @@ import sys
 sys.modules["jaxtyping"] = None
 import jimb
 assert jimb.weighted_mean([1.0, 3.0]) == 2
-assert not {"flax", "grain", "orbax"} & set(sys.modules)
+assert not {"flax", "grain", "orbax", "jimb.sampling.grain"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
