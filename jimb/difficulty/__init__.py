@@ -14,3 +14,4 @@ from jimb.difficulty._read_outs import effective_sample_size as effective_sample
 from jimb.difficulty._read_outs import sampling_weights as sampling_weights
 from jimb.difficulty._read_outs import score as score
 from jimb.difficulty._read_outs import summarize_weights as summarize_weights
+from jimb.difficulty._sweep import sweep as sweep
