@@ -1,8 +1,9 @@
 """Pairs of float32: numbers of about twice its precision, as unevaluated sums of two.
 
-Dekker, A floating-point technique for extending the available precision, 1971. Every product whose
-rounding matters is of 12-bit halves, hence exact: a compiler that fuses it into a multiply-add
-changes nothing.
+Dekker, A floating-point technique for extending the available precision, 1971. A compiler may fuse
+a product and a sum into one rounding, in one program and not in another. So every product here is
+exact (of 12-bit halves, or by a power of two) or `_rounded`, and the results are the same bits in
+programs of all shapes.
 """
 
 import math
@@ -28,6 +29,14 @@ def two_sum(a: Array, b: Array) -> Pair:
     total = a + b
     b_part = total - a
     return total, (a - (total - b_part)) + (b - b_part)
+
+
+_LOWEST = np.finfo(np.float32).min  # not -inf, from which a compiler would see that nothing changes
+
+
+def _rounded(product: Array) -> Array:
+    """The product, kept from a fused multiply-add."""
+    return jnp.maximum(product, _LOWEST)
 
 
 def add(a: Pair, b: Pair) -> Pair:
@@ -58,14 +67,15 @@ def product(a: Array, b: Array) -> Pair:
 def multiply(a: Pair, b: Pair) -> Pair:
     """`a * b`."""
     high, low = product(a[0], b[0])
-    return two_sum(high, low + (a[0] * b[1] + a[1] * b[0]))
+    return two_sum(high, low + (_rounded(a[0] * b[1]) + _rounded(a[1] * b[0])))
 
 
 def reciprocal(a: Pair) -> Pair:
     """`1 / a`, by one step of Newton's from the rounded one."""
     guess = 1 / a[0]
     high, low = product(a[0], guess)
-    return two_sum(guess, (((1 - high) - low) - a[1] * guess) * guess)
+    missing = ((1 - high) - low) - _rounded(a[1] * guess)
+    return two_sum(guess, _rounded(missing * guess))
 
 
 _LOG2_HIGH = np.float32(0.693359375)  # 10 bits: its products with an exponent are exact
@@ -75,14 +85,14 @@ _LOG2_LOW = np.float32(math.log(2) - 0.693359375)
 def exp(x: Pair) -> Pair:
     """`exp(x)` for x ≤ 0, to 3.5e-8 of it down to -70; 0 below -88."""
     exponent = jnp.round(x[0] * np.float32(1 / math.log(2)))
-    rest, low = x[0] - exponent * _LOG2_HIGH, x[1] - exponent * _LOG2_LOW
+    rest, low = x[0] - exponent * _LOG2_HIGH, x[1] - _rounded(exponent * _LOG2_LOW)
     # exp(y) = 1 + y + y² (1/2! + y/3! + …), |y| ≤ log(2)/2
     y = rest + low
     series = jnp.full_like(y, 1 / math.factorial(8))
     for n in range(7, 1, -1):
-        series = series * y + np.float32(1 / math.factorial(n))
+        series = _rounded(series * y) + np.float32(1 / math.factorial(n))
     scale = _power_of_two(exponent.astype(jnp.int32))
-    return two_sum(scale, scale * (rest + (low + y * y * series)))
+    return two_sum(scale, scale * (rest + (low + _rounded(y * y * series))))
 
 
 def _power_of_two(exponent: Integer[Array, "*any"]) -> Float[Array, "*any"]:
@@ -93,10 +103,21 @@ def _power_of_two(exponent: Integer[Array, "*any"]) -> Float[Array, "*any"]:
 
 
 def log(x: Pair) -> Pair:
-    """`log(x)` for x ≥ 1, by one step of Newton's from the rounded one."""
-    guess = jnp.log(x[0])
-    ratio = multiply(x, exp((-guess, jnp.zeros_like(guess))))
-    return two_sum(guess, (ratio[0] - 1) + ratio[1])
+    """`log(x)` for x ≥ 1."""
+    # The bits of a float are its exponent, then its mantissa: a logarithm to 0.06. Two steps of
+    # Halley's take it to float32, one of Newton's to a pair. `jnp.log` may depend on the shape.
+    bits = jax.lax.bitcast_convert_type(x[0], jnp.int32) - jnp.int32(127 << 23)
+    guess = _rounded(bits.astype(jnp.float32) * np.float32(math.log(2) / 2**23))
+    for _ in range(2):
+        excess = _excess(x, guess)
+        guess = guess + 2 * excess / (2 + excess)
+    return two_sum(guess, _excess(x, guess))
+
+
+def _excess(x: Pair, guess: Array) -> Array:
+    """`x exp(-guess) - 1`."""
+    high, low = multiply(x, exp((-guess, jnp.zeros_like(guess))))
+    return (high - 1) + low
 
 
 def sums(*values: Pair) -> tuple[Pair, ...]:

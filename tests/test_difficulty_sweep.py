@@ -84,8 +84,7 @@ def test_a_sweep_is_one_update_with_all_logits(num_examples, dtype):
 
 
 @STORES
-# Not 1: a program for a single row may round its log-softmax another way.
-@pytest.mark.parametrize("chunk_size", [7, 100, 5000])
+@pytest.mark.parametrize("chunk_size", [1, 7, 100, 5000])
 def test_chunks_of_any_size_give_the_same_bits(chunk_size, dtype):
     one, other = swept(1003, dtype), swept(1003, dtype, chunk_size)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
