@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import jimb
+import jimb.sampling.grain  # which jimb itself does not import
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
