@@ -13,7 +13,6 @@ from jax.sharding import PartitionSpec as P
 
 import jimb
 
-PORT, NUM_PROCESSES, PROCESS = map(int, sys.argv[1:])
 N, K = 4096, 10
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, K, N).astype(np.int32)
@@ -54,7 +53,7 @@ def epochs(rows, everywhere, dtype, **kwargs):
     return state, swept, *read
 
 
-def check(dtype):
+def check(dtype, num_processes):
     alone = jax.tree.map(np.asarray, epochs(lambda x: x, lambda x: x, dtype))
     mesh = jax.make_mesh((len(jax.devices()),), ("data",))
 
@@ -81,13 +80,19 @@ def check(dtype):
     plan = np.asarray(together[4].addressable_data(0))
     expected = jimb.sampling.epoch_plan(jax.random.key(0), jax.numpy.asarray(weights), N)
     np.testing.assert_array_equal(plan, expected)
-    hosts = [plan[h::NUM_PROCESSES] for h in range(NUM_PROCESSES)]
+    hosts = [plan[h::num_processes] for h in range(num_processes)]
     np.testing.assert_array_equal(np.sort(np.concatenate(hosts)), np.sort(plan))
 
 
-jax.config.update("jax_num_cpu_devices", 2)
-jax.distributed.initialize(f"127.0.0.1:{PORT}", NUM_PROCESSES, PROCESS)
-assert len(jax.devices()) == 2 * NUM_PROCESSES
-for store in (np.float16, np.float32):
-    check(store)
-print("equal")
+def main():
+    port, num_processes, process = map(int, sys.argv[1:])
+    jax.config.update("jax_num_cpu_devices", 2)
+    jax.distributed.initialize(f"127.0.0.1:{port}", num_processes, process)
+    assert len(jax.devices()) == 2 * num_processes
+    for store in (np.float16, np.float32):
+        check(store, num_processes)
+    print("equal")
+
+
+if __name__ == "__main__":
+    main()
