@@ -19,19 +19,23 @@ hosts as before.
 
 import abc
 import hashlib
-import math
 import operator
 from collections.abc import Iterator
 from typing import SupportsIndex, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
 
-from jimb import _checks
 from jimb._typing import ArrayLike
 from jimb.sampling._class_draws import BalancedDraws, ClassDraws, ShuffledDraws
 from jimb.sampling._philox import Purpose, bits, unit
 from jimb.sampling._recent import Recent
+from jimb.sampling._selection_checks import (
+    class_shares,
+    counted_labels,
+    integer_in,
+    positions_in,
+    shares_of,
+)
 
 try:
     import grain
@@ -130,9 +134,9 @@ class WeightedSelection(_Selection):
         seed: int = 0,
         shard_options: grain.sharding.ShardOptions | None = None,
     ) -> None:
-        self._seed = _integer("seed", seed, 0, 2**64)
-        shares = _shares("weights", weights, "example, [N]")
-        num = _integer("num", num, 1, 2**63)
+        self._seed = integer_in("seed", seed, 0, 2**64)
+        shares = shares_of("weights", weights, "example, [N]")
+        num = integer_in("num", num, 1, 2**63)
         super().__init__(len(shares), num, shard_options, weights=shares, seed=self._seed)
         ends = np.cumsum(shares)
         self._ends = ends / ends[-1]
@@ -236,9 +240,9 @@ class ClassBalancedSelection(_ClassSelection):
         seed: int = 0,
         shard_options: grain.sharding.ShardOptions | None = None,
     ) -> None:
-        host_labels, counts = _host_labels(labels, num_classes)
-        shares = _class_shares(counts, power, class_weights)
-        seed, num = _integer("seed", seed, 0, 2**64), _integer("num", num, 1, 2**63)
+        host_labels, counts = counted_labels(labels, num_classes)
+        shares = class_shares(counts, power, class_weights)
+        seed, num = integer_in("seed", seed, 0, 2**64), integer_in("num", num, 1, 2**63)
         super().__init__(
             len(host_labels),
             num,
@@ -302,8 +306,8 @@ class LabelShuffledSelection(_ClassSelection):
     ) -> None:
         if not isinstance(as_published, bool):
             raise TypeError(f"as_published must be True or False, got {as_published!r}.")
-        host_labels, counts = _host_labels(labels, num_classes)
-        seed = _integer("seed", seed, 0, 2**64)
+        host_labels, counts = counted_labels(labels, num_classes)
+        seed = integer_in("seed", seed, 0, 2**64)
         num = int(counts.max()) * int(np.count_nonzero(counts))
         super().__init__(
             len(host_labels),
@@ -355,8 +359,8 @@ class PlanSelection(_Selection):
         *,
         shard_options: grain.sharding.ShardOptions | None = None,
     ) -> None:
-        size = _integer("num_examples", num_examples, 1, 2**31)
-        positions = _positions("plan", plan, size, "visit, [num]")
+        size = integer_in("num_examples", num_examples, 1, 2**31)
+        positions = positions_in("plan", plan, size, "visit, [num]")
         super().__init__(size, len(positions), shard_options, plan=positions)
         self._plan = positions[self._host :: self._hosts].copy()
 
@@ -421,90 +425,3 @@ def _shown(value: object) -> str:
     if not isinstance(value, np.ndarray):
         return repr(value)
     return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:16]
-
-
-def _integer(name: str, value: int, low: int, end: int) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, got {value!r}.")
-    if not low <= value < end:
-        raise ValueError(f"{name} must lie in [{low}, 2**{end.bit_length() - 1}), got {value}.")
-    return int(value)
-
-
-def _shares(name: str, values: ArrayLike, per: str) -> np.ndarray:
-    """Non-negative numbers as float64 that sum to 1."""
-    with _checks.numbers(name, values):
-        host = np.asarray(values)
-    if not jnp.issubdtype(host.dtype, jnp.floating):
-        raise TypeError(
-            f"{name} must be floating point, got {_checks.describe(host)}; "
-            "cast with .astype(np.float32)."
-        )
-    if host.ndim != 1 or host.size == 0:
-        raise ValueError(f"{name} must be one number per {per}, got {_checks.describe(host)}.")
-    wide = host.astype(np.float64)
-    bad = ~(np.isfinite(wide) & (wide >= 0))
-    if bad.any():
-        raise ValueError(
-            f"{name} must lie in [0, inf), got {wide[bad][0]} ({int(bad.sum())} such)."
-        )
-    if not wide.any():
-        raise ValueError(f"{name} are all 0: there is nothing to draw.")
-    return _normalised(wide / wide.max())
-
-
-def _normalised(values: np.ndarray) -> np.ndarray:
-    """The values over their sum, added in order: the same on every machine, to the last bit."""
-    shares: np.ndarray = values / np.cumsum(values)[-1]
-    return shares
-
-
-def _class_shares(counts: np.ndarray, power: float, class_weights: ArrayLike | None) -> np.ndarray:
-    """How likely each class is, `[K]`."""
-    if not isinstance(power, int | float | np.number) or not math.isfinite(power) or power > 1:
-        raise ValueError(f"power must be a finite number of at most 1, got {power!r}.")
-    if class_weights is None:
-        present = counts > 0
-        unit_size = counts[present].min() if power < 0 else counts.max()  # no power above 1
-        relative = np.where(present, counts, unit_size) / unit_size
-        return _normalised(np.where(present, relative**power, 0.0))
-    if power != 0:
-        raise ValueError("power and class_weights both say how likely a class is; give one.")
-    shares = _shares("class_weights", class_weights, "class, [K]")
-    if shares.shape != counts.shape:
-        raise ValueError(
-            f"class_weights must be one number per class, [{len(counts)}], got {len(shares)}."
-        )
-    empty = np.flatnonzero((counts == 0) & (shares > 0))
-    if len(empty):
-        raise ValueError(
-            f"class_weights must be 0 where a class has no images, as class {empty[0]} "
-            f"({len(empty)} such)."
-        )
-    return shares
-
-
-def _positions(name: str, values: ArrayLike, end: int, per: str) -> np.ndarray:
-    """Host integers in [0, end) as int32, one-dimensional."""
-    with _checks.numbers(name, values):
-        host = np.asarray(values)
-    if host.ndim != 1 or host.size == 0:
-        raise ValueError(f"{name} must be one number per {per}, got {_checks.describe(host)}.")
-    if not np.issubdtype(host.dtype, np.integer):
-        raise TypeError(
-            f"{name} must be integers, got {_checks.describe(host)}; cast with .astype(np.int32)."
-        )
-    outside = (host < 0) | (host >= end)
-    if outside.any():
-        raise ValueError(
-            f"{name} must lie in [0, {end}), got {host[outside][0]} "
-            f"({int(outside.sum())} of {host.size})."
-        )
-    return host.astype(np.int32)
-
-
-def _host_labels(labels: ArrayLike, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels `[N]`, and how many each class has, `[K]`."""
-    size = _integer("num_classes", num_classes, 1, 2**31)
-    host = _positions("labels", labels, size, "example, [N]")
-    return host, np.bincount(host, minlength=size)

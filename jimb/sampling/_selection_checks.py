@@ -1,0 +1,97 @@
+"""Checks of what a selection map is made of: integers, weights, labels and plans, on the host."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+
+from jimb import _checks
+from jimb._typing import ArrayLike
+
+
+def integer_in(name: str, value: int, low: int, end: int) -> int:
+    """An int in [low, end), where the end is a power of 2."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, got {value!r}.")
+    if not low <= value < end:
+        raise ValueError(f"{name} must lie in [{low}, 2**{end.bit_length() - 1}), got {value}.")
+    return int(value)
+
+
+def shares_of(name: str, values: ArrayLike, per: str) -> np.ndarray:
+    """Non-negative numbers as float64 that sum to 1."""
+    with _checks.numbers(name, values):
+        host = np.asarray(values)
+    if not jnp.issubdtype(host.dtype, jnp.floating):
+        raise TypeError(
+            f"{name} must be floating point, got {_checks.describe(host)}; "
+            "cast with .astype(np.float32)."
+        )
+    if host.ndim != 1 or host.size == 0:
+        raise ValueError(f"{name} must be one number per {per}, got {_checks.describe(host)}.")
+    wide = host.astype(np.float64)
+    bad = ~(np.isfinite(wide) & (wide >= 0))
+    if bad.any():
+        raise ValueError(
+            f"{name} must lie in [0, inf), got {wide[bad][0]} ({int(bad.sum())} such)."
+        )
+    if not wide.any():
+        raise ValueError(f"{name} are all 0: there is nothing to draw.")
+    return _normalised(wide / wide.max())
+
+
+def _normalised(values: np.ndarray) -> np.ndarray:
+    """The values over their sum, added in order: the same on every machine, to the last bit."""
+    shares: np.ndarray = values / np.cumsum(values)[-1]
+    return shares
+
+
+def class_shares(counts: np.ndarray, power: float, class_weights: ArrayLike | None) -> np.ndarray:
+    """How likely each class is, `[K]`."""
+    if not isinstance(power, int | float | np.number) or not math.isfinite(power) or power > 1:
+        raise ValueError(f"power must be a finite number of at most 1, got {power!r}.")
+    if class_weights is None:
+        present = counts > 0
+        unit_size = counts[present].min() if power < 0 else counts.max()  # no power above 1
+        relative = np.where(present, counts, unit_size) / unit_size
+        return _normalised(np.where(present, relative**power, 0.0))
+    if power != 0:
+        raise ValueError("power and class_weights both say how likely a class is; give one.")
+    shares = shares_of("class_weights", class_weights, "class, [K]")
+    if shares.shape != counts.shape:
+        raise ValueError(
+            f"class_weights must be one number per class, [{len(counts)}], got {len(shares)}."
+        )
+    empty = np.flatnonzero((counts == 0) & (shares > 0))
+    if len(empty):
+        raise ValueError(
+            f"class_weights must be 0 where a class has no images, as class {empty[0]} "
+            f"({len(empty)} such)."
+        )
+    return shares
+
+
+def positions_in(name: str, values: ArrayLike, end: int, per: str) -> np.ndarray:
+    """Host integers in [0, end) as int32, one-dimensional."""
+    with _checks.numbers(name, values):
+        host = np.asarray(values)
+    if host.ndim != 1 or host.size == 0:
+        raise ValueError(f"{name} must be one number per {per}, got {_checks.describe(host)}.")
+    if not np.issubdtype(host.dtype, np.integer):
+        raise TypeError(
+            f"{name} must be integers, got {_checks.describe(host)}; cast with .astype(np.int32)."
+        )
+    outside = (host < 0) | (host >= end)
+    if outside.any():
+        raise ValueError(
+            f"{name} must lie in [0, {end}), got {host[outside][0]} "
+            f"({int(outside.sum())} of {host.size})."
+        )
+    return host.astype(np.int32)
+
+
+def counted_labels(labels: ArrayLike, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels `[N]`, and how many each class has, `[K]`."""
+    size = integer_in("num_classes", num_classes, 1, 2**31)
+    host = positions_in("labels", labels, size, "example, [N]")
+    return host, np.bincount(host, minlength=size)
