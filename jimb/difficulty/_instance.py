@@ -6,7 +6,6 @@ before, `Δ_j = p_j - p'_j` and `r_j = log p_j - log p'_j`.
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ from jax.typing import DTypeLike
 
 from jimb import _checks, _pairs
 from jimb._numerics import compute_dtype
-from jimb._typing import Array, ArrayLike, Float
+from jimb._typing import Array, ArrayLike, Bool, Float
 from jimb.difficulty import _exact, _plain, _rows
 
 
@@ -118,14 +117,14 @@ def update(
     Reference:
       Yu et al., CVPR 2022.
     """
-    now = _checks.class_logits(logits)
-    stored = state.log_probs
+    now, stored = _checks.class_logits(logits), state.log_probs
+    before = _previous(state, now, previous_logits)
     return _rows.updated(
-        _updated,
+        _exactly if _worth_pairs(state, now, before) else _plainly,
         state,
         now,
         labels,
-        _previous(state, now, previous_logits),
+        before,
         index=index,
         where=where,
         num_classes=None if stored is None else stored.shape[-1],
@@ -148,48 +147,6 @@ def _previous(state: DifficultyState, logits: Array, previous: ArrayLike | None)
     return before
 
 
-def _updated(
-    state: DifficultyState, logits: Array, labels: Array, previous: Array | None
-) -> DifficultyState:
-    """The state after one pass, row by row: these may be all of its rows or some."""
-    moved = _moved(state, logits, labels, previous)
-    unlearned, learned = (x.astype(state.unlearned.dtype) for x in moved[:2])
-    stored = None
-    if state.log_probs is not None:
-        # 0, or NaN for a bad label. It makes XLA read the old row before it writes the new one in
-        # its place; else it would copy the whole store for each chunk.
-        after = jnp.expand_dims(0 * (unlearned + learned), -1)
-        stored = (moved[2] + after.astype(moved[2].dtype)).astype(state.log_probs.dtype)
-    return DifficultyState(state.unlearned + unlearned, state.learned + learned, stored)
-
-
-def _moved(
-    state: DifficultyState, logits: Array, labels: Array, previous: Array | None
-) -> tuple[Array, Array, Array]:
-    """`(du, dl, log p)` of these rows."""
-    seen = jnp.expand_dims((state.unlearned != 0) | (state.learned != 0), -1)
-    uniform = -math.log(logits.shape[-1])
-    if _worth_pairs(state, logits, previous):
-        now, (high, low) = _exact.predict(logits), _pairs.pair(uniform)
-        # Rounded as a float32 store would: snapshot mode gives the same sums, bit by bit.
-        known = _known(state, previous, lambda z: _exact.predict(z).log_p[0]).astype(jnp.float32)
-        before = _exact.stored((jnp.where(seen, known, high), jnp.where(seen, 0, low)))
-        return *_exact.deltas(now, before, labels), now.log_p[0]
-    plain = _plain.predict(logits)
-    known = _known(state, previous, lambda z: _plain.predict(z).log_p).astype(plain.p.dtype)
-    stored = _plain.stored(jnp.where(seen, known, uniform))
-    return *_plain.deltas(plain, stored, labels), plain.log_p
-
-
-def _known(
-    state: DifficultyState, previous: Array | None, log_softmax: Callable[[Array], Array]
-) -> Array:
-    """The log-probabilities of the pass before: stored, or in snapshot mode of these logits."""
-    known = state.log_probs if previous is None else log_softmax(previous)
-    assert known is not None  # `update` has checked that there is one of the two
-    return known
-
-
 _LARGE = 2**24  # predictions, half a second in pairs on a CPU
 
 
@@ -200,6 +157,52 @@ def _worth_pairs(state: DifficultyState, logits: Array, previous: Array | None) 
     as fast. Its sums depend on the order in which XLA adds, which differs between shapes; exact
     ones do not, so that a device's share of a data set gives the sums of the whole, bit by bit.
     """
-    known = _known(state, previous, lambda z: z)
+    known = state.log_probs if previous is None else previous
+    assert known is not None  # `_previous` has checked that there is one of the two
     halves = previous is None and known.dtype.itemsize < 4
-    return compute_dtype(logits, known) == jnp.float32 and (not halves or logits.size < _LARGE)
+    return compute_dtype(logits, known) == jnp.float32 and (not halves or known.size < _LARGE)
+
+
+def _exactly(
+    state: DifficultyState, logits: Array, labels: Array, previous: Array | None
+) -> DifficultyState:
+    """The state after one pass, row by row: these may be all of its rows or some."""
+    now = _exact.predict(logits)
+    # Rounded as a float32 store would: snapshot mode gives the same sums, bit by bit.
+    known = state.log_probs if previous is None else _exact.predict(previous).log_p[0]
+    assert known is not None
+    seen, (high, low) = _seen(state), _pairs.pair(-math.log(logits.shape[-1]))
+    log_q = jnp.where(seen, known.astype(jnp.float32), high), jnp.where(seen, 0, low)
+    return _added(state, *_exact.deltas(now, _exact.stored(log_q), labels), now.log_p[0])
+
+
+def _plainly(
+    state: DifficultyState, logits: Array, labels: Array, previous: Array | None
+) -> DifficultyState:
+    """`_exactly`, in the precision of the logits."""
+    now = _plain.predict(logits)
+    known = state.log_probs if previous is None else _plain.predict(previous).log_p
+    assert known is not None
+    log_q = jnp.where(_seen(state), known.astype(now.p.dtype), -math.log(logits.shape[-1]))
+    return _added(state, *_plain.deltas(now, _plain.stored(log_q), labels), now.log_p)
+
+
+def _seen(state: DifficultyState) -> Bool[Array, "B 1"]:
+    return jnp.expand_dims((state.unlearned != 0) | (state.learned != 0), -1)
+
+
+def _added(
+    state: DifficultyState, unlearned: Array, learned: Array, log_p: Array
+) -> DifficultyState:
+    """The state with these deltas and predictions."""
+    # 0, or NaN for a bad label. It makes XLA read the old row before it writes the new one in its
+    # place; else it would copy the whole store for each chunk.
+    after = jnp.expand_dims(0 * (unlearned + learned), -1).astype(log_p.dtype)
+    stored = None
+    if state.log_probs is not None:
+        stored = (log_p + after).astype(state.log_probs.dtype)
+    return DifficultyState(
+        state.unlearned + unlearned.astype(state.unlearned.dtype),
+        state.learned + learned.astype(state.learned.dtype),
+        stored,
+    )
