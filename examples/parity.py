@@ -141,7 +141,13 @@ def run_method(method: Method, task: Task, settings: Settings, bar: tqdm) -> Res
     recipe = train.Recipe(features, 2, method.loss, batch_size=BATCH, steps=steps * task.epochs)
     counts = jimb.class_counts(np.asarray(task.train.labels[0]), 2)
     weights = train.class_weights(method.weights, counts, BETA)
-    hyper = train.Hyper(jnp.asarray(counts), weights, jnp.float32(GAMMA), jnp.float32(BETA))
+    hyper = train.Hyper(
+        counts=jnp.asarray(counts),
+        prior=jnp.asarray(counts / counts.sum()),
+        class_weights=weights,
+        gamma=jnp.float32(GAMMA),
+        beta=jnp.float32(BETA),
+    )
     pseudocount = jnp.float32(method.pseudocount)
     trials = jnp.arange(settings.seed, settings.seed + num_trials)
     init_keys, plan_keys = keys_of(trials)
@@ -228,7 +234,9 @@ def epoch_of_trials(
     ) -> tuple[train.TrainState, train.Pass]:
         num = -(-weights.shape[0] // BATCH) * BATCH
         plan = jimb.sampling.epoch_plan(jax.random.fold_in(key, epoch), weights, num)
-        state, _ = train.run_epoch(state, data, plan, hyper, recipe=recipe)
+        prior = jimb.difficulty.class_prior(weights, data.labels, recipe.classes)
+        drawn = hyper._replace(prior=prior)
+        state, _ = train.run_epoch(state, data, plan, drawn, recipe=recipe)
         return train.end_epoch(state, data, recipe=recipe)
 
     return jax.vmap(one)(keys, states, data, weights)

@@ -52,6 +52,7 @@ class Hyper(NamedTuple):
     """What may differ between trainings in one `vmap`: numbers and class tables, all traced."""
 
     counts: Array  # [K]
+    prior: Array  # [K], of the stream that the epoch is drawn by
     class_weights: Array  # [K]
     gamma: Array
     beta: Array
@@ -91,6 +92,7 @@ LOSSES: dict[str, LossFn] = {
     "cb-focal": lambda logits, labels, h: jimb.class_balanced_focal_loss(
         logits, labels, h.counts, beta=h.beta, gamma=h.gamma
     ),
+    "logit-adjusted": lambda logits, labels, h: jimb.logit_adjusted_loss(logits, labels, h.prior),
 }
 
 
@@ -220,6 +222,7 @@ def train(settings: Settings, dataset: datasets.Dataset) -> jimb.metrics.Confusi
     beta = 0.9999 if settings.beta is None else settings.beta
     hyper = Hyper(
         counts=jnp.asarray(counts),
+        prior=jnp.asarray(counts / counts.sum()),
         class_weights=class_weights(settings.weights or "none", counts, beta),
         gamma=jnp.float32(2.0 if settings.gamma is None else settings.gamma),
         beta=jnp.float32(beta),
@@ -243,6 +246,10 @@ def train(settings: Settings, dataset: datasets.Dataset) -> jimb.metrics.Confusi
     epochs = tqdm(range(settings.epochs), desc=describe(settings), disable=None, leave=False)
     for epoch in epochs:
         weights = sampling_weights(sampler, state.difficulty, last, data, hyper, pseudocount)
+        # What these weights draw, not the data set, is what logit adjustment corrects for: drawn
+        # class-balanced, the prior is uniform and nothing is left to adjust.
+        summary = jimb.difficulty.summarize_weights(weights, data.labels, recipe.classes)
+        hyper = hyper._replace(prior=summary.class_prior)
         key = jax.random.fold_in(plan_key, epoch)
         plan = jimb.sampling.epoch_plan(key, weights, steps * settings.batch_size)
         state, losses = run_epoch(state, data, plan, hyper, recipe=recipe)
@@ -251,7 +258,11 @@ def train(settings: Settings, dataset: datasets.Dataset) -> jimb.metrics.Confusi
                 f"the loss is not finite in epoch {epoch}: lower --learning-rate."
             )
         state, last = end_epoch(state, data, recipe=recipe)
-        epochs.set_postfix(loss=f"{losses.mean():.4f}")
+        epochs.set_postfix(
+            loss=f"{losses.mean():.4f}",
+            effective=f"{summary.effective_share:.0%}",  # of the examples; far below 100 %: few
+            largest=f"{summary.largest_share:.2%}",  # share of the draws that one example gets
+        )
 
     predictions = predict(state, jnp.asarray(dataset.test_images), recipe=recipe).argmax(-1)
     confusion = jimb.metrics.init(dataset.num_classes)

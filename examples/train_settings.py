@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-Loss = Literal["ce", "focal", "cb-softmax", "cb-sigmoid", "cb-focal"]
+Loss = Literal["ce", "focal", "cb-softmax", "cb-sigmoid", "cb-focal", "logit-adjusted"]
 Weights = Literal["none", "inverse", "sqrt-inverse", "effective"]
 Sampler = Literal["uniform", "class-balanced", "sqrt", "difficulty", "loss", "delta"]
 
@@ -13,7 +13,8 @@ class Settings:
     """Train on imbalanced data; with none of loss, weights and sampler, compare two recipes."""
 
     loss: Loss | None = None
-    """Loss: softmax cross-entropy (ce) or focal, or one of the class-balanced trio."""
+    """Loss: softmax cross-entropy (ce) or focal, one of the class-balanced trio, or logit-adjusted:
+    cross-entropy with the log of the class prior that the sampler draws added to the logits."""
     gamma: float | None = None
     """Focusing exponent of the focal losses; 2 if left out."""
     weights: Weights | None = None
@@ -45,8 +46,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Combinations that mean nothing are refused, not ignored."""
         balanced = self.loss is not None and self.loss.startswith("cb-")
-        if balanced and self.weights not in (None, "none"):
-            raise ValueError(f"{self.loss} brings its own class weights: leave --weights out.")
+        if self.weights not in (None, "none") and self.loss not in (None, "ce", "focal"):
+            raise ValueError(f"--weights needs --loss ce or focal: leave it out of {self.loss}.")
         if self.gamma is not None and self.loss not in ("focal", "cb-focal"):
             raise ValueError("--gamma needs a focal loss: add --loss focal or --loss cb-focal.")
         if self.beta is not None and not balanced and self.weights != "effective":

@@ -53,7 +53,7 @@ def make_trials(
         features, 2, "ce", batch_size=batch, steps=steps, learning_rate=learning_rate
     )
     counts = jnp.asarray(jimb.class_counts(np.asarray(task.train.labels[0]), 2))
-    hyper = train.Hyper(counts, jnp.ones(2), jnp.float32(0), jnp.float32(0))
+    hyper = train.Hyper(counts, counts / counts.sum(), jnp.ones(2), jnp.float32(0), jnp.float32(0))
     init_keys, plan_keys = parity.keys_of(jnp.asarray(seeds))
     state = parity.init_trials(init_keys, recipe, num_examples)
     return Trials(task.train, task.train_digits, hyper, state, plan_keys, recipe)

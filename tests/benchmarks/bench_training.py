@@ -66,7 +66,7 @@ def parity_training():
     counts = jimb.class_counts(data.labels, 2)
 
     def training(gamma, beta):
-        hyper = train.Hyper(counts, jnp.ones(2), gamma, beta)
+        hyper = train.Hyper(counts, counts / counts.sum(), jnp.ones(2), gamma, beta)
         return train.run_epoch.__wrapped__(state, data, plan, hyper, recipe=recipe)[1]
 
     return training
