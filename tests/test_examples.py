@@ -54,6 +54,7 @@ def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys):
         {"loss": "cb-sigmoid", "beta": 0.9, "sampler": "loss"},
         {"weights": "sqrt-inverse", "sampler": "class-balanced"},
         {"loss": "cb-softmax", "sampler": "difficulty", "pseudocount": 0.5},
+        {"loss": "logit-adjusted", "sampler": "difficulty", "hidden": 1, "batch_size": 341},
     ],
 )
 def test_options_combine(digits, options):
@@ -65,7 +66,8 @@ def test_options_combine(digits, options):
     ("arguments", "sentence"),
     [
         (["--loss", "ce", "--gamma", "2"], "--gamma needs a focal loss"),
-        (["--loss", "cb-focal", "--weights", "inverse"], "brings its own class weights"),
+        (["--loss", "cb-focal", "--weights", "inverse"], "--weights needs --loss ce or focal"),
+        (["--loss", "logit-adjusted", "--weights", "inverse"], "leave it out of logit-adjusted"),
         (["--beta", "0.9"], "--beta needs"),
         (["--pseudocount", "1"], "--pseudocount needs"),
         (["--loss", "focal", "--gamma", "-1"], "--gamma must be at least 0"),
@@ -96,7 +98,7 @@ def test_an_epoch_compiles_once_for_all_hyper_parameters_and_equals_single_runs(
     counts = jnp.array([100, 10, 1])
 
     def losses(gamma, beta):
-        hyper = train.Hyper(counts, jnp.ones(3), gamma, beta)
+        hyper = train.Hyper(counts, counts / counts.sum(), jnp.ones(3), gamma, beta)
         return train.run_epoch(state, data, plan, hyper, recipe=recipe)[1]
 
     gammas, betas = jnp.array([0.0, 0.5, 2.0]), jnp.array([0.0, 0.9, 0.9999])
@@ -106,6 +108,56 @@ def test_an_epoch_compiles_once_for_all_hyper_parameters_and_equals_single_runs(
     assert train.run_epoch._cache_size() - before <= 2  # one batched, one single
     np.testing.assert_allclose(together, one_by_one, rtol=1e-5)
     assert len(np.unique(np.asarray(together)[:, -1])) == 3
+
+
+def train_and_watch(monkeypatch, digits, sampler):
+    """Trains three epochs logit-adjusted: the weights and the prior of each."""
+    drawn, priors = [], []
+    weights_of, run_epoch = train.sampling_weights, train.run_epoch
+
+    def watched_weights(*args):
+        drawn.append(weights_of(*args))
+        return drawn[-1]
+
+    def watched_epoch(state, data, plan, hyper, **kwargs):
+        priors.append(hyper.prior)
+        return run_epoch(state, data, plan, hyper, **kwargs)
+
+    monkeypatch.setattr(train, "sampling_weights", watched_weights)
+    monkeypatch.setattr(train, "run_epoch", watched_epoch)
+    compiled = run_epoch._cache_size()
+    settings = train_settings.Settings(loss="logit-adjusted", sampler=sampler, epochs=3, hidden=4)
+    train.train(settings, digits)
+    assert run_epoch._cache_size() - compiled <= 1  # a prior that changes is not compiled again
+    return np.array(drawn, np.float64), np.array(priors)
+
+
+def test_logit_adjustment_takes_the_prior_of_the_stream_that_difficulty_draws(digits, monkeypatch):
+    drawn, priors = train_and_watch(monkeypatch, digits, "difficulty")
+    sums = np.stack([np.bincount(digits.train_labels, w) for w in drawn])
+    np.testing.assert_allclose(priors, sums / sums.sum(1, keepdims=True), rtol=1e-6)
+    assert np.abs(priors[2] - priors[0]).max() > 1e-3  # it moves with the difficulty
+
+
+def test_with_class_balanced_sampling_logit_adjustment_vanishes(digits, monkeypatch):
+    _, priors = train_and_watch(monkeypatch, digits, "class-balanced")
+    np.testing.assert_allclose(priors, np.full((3, 10), 0.1), rtol=1e-6)
+
+
+def test_with_uniform_sampling_the_prior_is_that_of_the_data_set(digits, monkeypatch):
+    _, priors = train_and_watch(monkeypatch, digits, "uniform")
+    shares = np.bincount(digits.train_labels) / len(digits.train_labels)
+    np.testing.assert_allclose(priors, np.tile(shares, (3, 1)), rtol=1e-6)
+
+
+def test_the_logit_adjusted_loss_reads_the_prior():
+    rng = np.random.default_rng(0)
+    logits, labels, prior = rng.normal(size=(6, 3)), np.arange(6) % 3, np.array([0.7, 0.2, 0.1])
+    hyper = train.Hyper(jnp.ones(3), jnp.asarray(prior), jnp.ones(3), jnp.ones(()), jnp.ones(()))
+    losses = train.LOSSES["logit-adjusted"](jnp.asarray(logits), jnp.asarray(labels), hyper)
+    shares = prior * np.exp(logits)
+    expected = -np.log(shares[np.arange(6), labels] / shares.sum(1))
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
 def test_the_difficulty_of_an_epoch_is_that_of_its_predictions(digits):
