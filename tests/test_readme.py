@@ -1,21 +1,31 @@
-"""What README says runs, and what it says is here is here."""
+"""What README and the page on difficulty say runs, and what README says is here is here."""
 
 import operator
 import re
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 import jimb
 import jimb.sampling.grain  # which jimb itself does not import
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DIFFICULTY = (ROOT / "docs" / "difficulty.md").read_text()
+
+
+def run(page):
+    """The names that all Python blocks of a page leave, run one after the other."""
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    return names
 
 
 def test_the_python_example_runs():
-    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    names = {}
-    exec(block, names)
+    names = run(README)
     assert names["over_gamma"].shape == (4,)
     assert names["gradient"].shape == names["logits"].shape
 
@@ -34,3 +44,36 @@ def test_what_the_box_lists_exists_and_what_is_planned_does_not(row):
         else:
             with pytest.raises(AttributeError):
                 operator.attrgetter(path)(jimb)
+
+
+def test_the_page_on_difficulty_runs(capsys):
+    names = run(DIFFICULTY)
+    assert re.fullmatch(r"worth \d+% of the data, largest 0\.\d\d%\n", capsys.readouterr().out)
+    assert np.bincount(names["plan"], minlength=1000).sum() == 1000
+    weights, labels = np.asarray(names["weights"], np.float64), np.asarray(names["labels"])
+    assert np.asarray(names["mixed"]).min() * 1000 >= 0.2
+    np.testing.assert_allclose(names["clipped"].max(), np.quantile(weights, 0.99), rtol=1e-6)
+    rare = weights[labels == 1].sum() / weights.sum()
+    np.testing.assert_allclose(names["prior"], [1 - rare, rare], rtol=1e-6)
+    assert rare > labels.mean() + 0.01
+
+
+def test_on_the_page_a_device_s_share_gives_the_sums_of_the_whole():
+    names = run(DIFFICULTY)
+    logits = names["images"] @ names["params"]
+    whole = jimb.difficulty.update(jimb.difficulty.init(1000, 2), logits, names["labels"])
+    assert len(names["state"].learned.sharding.device_set) == jax.device_count()
+    np.testing.assert_array_equal(names["state"].unlearned, whole.unlearned)
+    np.testing.assert_array_equal(names["state"].learned, whole.learned)
+
+
+def test_the_figures_of_the_page_on_difficulty_are_those_of_the_proofs():
+    proofs = (ROOT / "docs" / "proofs.md").read_text()
+    rows = re.findall(r"^\| (?:c |1 |0\.).*\|$", DIFFICULTY, re.MULTILINE)
+    assert len(rows) == 4
+    assert set(rows) <= set(proofs.splitlines())
+    headings = re.findall(r"^## (.*)$", proofs, re.MULTILINE)
+    anchors = {heading.lower().replace("'", "").replace(" ", "-") for heading in headings}
+    links = re.findall(r"proofs\.md#([a-z-]+)", DIFFICULTY)
+    assert len(links) == 3
+    assert set(links) <= anchors
