@@ -229,7 +229,9 @@ every_plan = pytest.mark.parametrize("plan", PLANS)
 @every_plan
 def test_bad_labels_are_refused(plan):
     for outside in ([0, 3, -1, 3], np.array([0, 3, -1, 3]), jnp.array([0, 3, -1, 3])):
-        with pytest.raises(ValueError, match=r"labels must lie in \[0, 3, .*got -1, 3 \(3 of 4\)"):
+        with pytest.raises(
+            ValueError, match=r"labels must lie in \[0, 3\), .*got -1, 3 \(3 of 4\)"
+        ):
             plan(KEY, outside, 3)
     with pytest.raises(ValueError, match=r"got 4294967296"):
         plan(KEY, np.array([0, 2**32]), 3)

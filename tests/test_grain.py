@@ -149,7 +149,11 @@ def test_repr_tells_every_setting_apart_and_nothing_else():
         (lambda: weighted(seed=2**64), ValueError, "seed must lie in"),
         (lambda: weighted().with_weights(WEIGHTS[1:]), ValueError, f"same {N} examples, got"),
         (lambda: weighted()[-1], IndexError, "index must be at least 0, got -1"),
-        (lambda: jgrain.ClassBalancedSelection([0, 5], 5, 9), ValueError, r"labels .* \[0, 5\), g"),
+        (
+            lambda: jgrain.ClassBalancedSelection([0, 5], 5, 9),
+            ValueError,
+            r"labels .* \[0, 5\), the classes",
+        ),
         (lambda: jgrain.ClassBalancedSelection([0, -1], 5, 9), ValueError, r"got -1 \(1 of 2\)"),
         (lambda: jgrain.ClassBalancedSelection([], 5, 9), ValueError, r"per example, \[N\]"),
         (lambda: jgrain.ClassBalancedSelection([[0]], 5, 9), ValueError, r"per example, \[N\]"),

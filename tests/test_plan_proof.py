@@ -1,7 +1,7 @@
 """Epoch plans of the sizes people train on: no example is lost, whatever the random offset.
 
-What every single plan promises is in test_sampling.py; here are means over all plans there can be,
-the two kinds of weights at ImageNet's size that are missing there, and eight devices.
+What every single plan promises of small and odd weights is in test_sampling.py; here are plans of
+these sizes, means over all plans there can be, and eight devices.
 """
 
 import functools

@@ -66,12 +66,6 @@ def test_plans_from_numpy_float64_weights(kind):
     assert_promises(sampling.epoch_plan(KEY, weights, 1000), weights, 1000)
 
 
-def test_a_plan_of_imagenet_size():
-    weights = weights_of("six decades", 1_281_167).astype(np.float32)
-    plan = epoch_plan(KEY, jnp.asarray(weights), 1_281_167)
-    assert_promises(plan, weights, 1_281_167)
-
-
 def test_equal_weights_visit_each_example_exactly_once():
     for num_examples in (1000, 100_000):
         weights = np.full(num_examples, 0.1, np.float32)

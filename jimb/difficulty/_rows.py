@@ -122,13 +122,6 @@ def updated(
     return write(state, fn(read(state, batch.positions), *given), batch.positions, None)
 
 
-def size(num_examples: int) -> int:
-    """N, at least 1."""
-    if num_examples < 1:
-        raise ValueError(f"num_examples must be at least 1, got {num_examples}.")
-    return num_examples
-
-
 @jax.jit(static_argnames="fn")  # else a caller without jit would compile its loop at each call
 def _all_updated(
     fn: Callable[..., State], state: State, mask: Array | None, logits: Array, *given: Array | None

@@ -52,7 +52,8 @@ def sweep(
 
     Returns:
       A state of the same types, shapes and dtypes, without gradient. The sums are those of one
-      `update` with all logits.
+      `update` with all logits, for a half-precision store of 2²⁴ predictions and more to about
+      float32's rounding.
 
     Raises:
       TypeError: `chunk_size` is no int, or as `update`.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jimb import _checks
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.difficulty import _rows
@@ -48,7 +49,7 @@ def init(num_examples: int) -> DataMapState:
       >>> print(jimb.difficulty.data_map.init(3).updates)
       [0 0 0]
     """
-    size = _rows.size(num_examples)
+    size = _checks.size("num_examples", num_examples)
     # Four arrays, not two twice: a donated state must not hold a buffer twice.
     return DataMapState(
         jnp.zeros(size, jnp.int32),

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from jimb import _checks
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty import _rows
 from jimb.difficulty._right import right
@@ -43,7 +44,7 @@ def init(num_examples: int) -> ForgettingState:
       >>> print(jimb.difficulty.forgetting.init(3).events)
       [0 0 0]
     """
-    size = _rows.size(num_examples)
+    size = _checks.size("num_examples", num_examples)
     # Four arrays, not two twice: a donated state must not hold a buffer twice.
     return ForgettingState(
         jnp.zeros(size, jnp.bool_),

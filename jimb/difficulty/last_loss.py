@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jimb import _checks
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty import _rows
@@ -38,9 +39,8 @@ def init(num_examples: int, num_classes: int) -> LastLossState:
       >>> print(jimb.difficulty.last_loss.init(3, 10).losses)
       [2.3025851 2.3025851 2.3025851]
     """
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be at least 1, got {num_classes}.")
-    losses = jnp.full(_rows.size(num_examples), math.log(num_classes), jnp.float32)
+    uniform = math.log(_checks.size("num_classes", num_classes))
+    losses = jnp.full(_checks.size("num_examples", num_examples), uniform, jnp.float32)
     return LastLossState(losses)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jimb import _checks
 from jimb._typing import Array, ArrayLike, Integer
 from jimb.sampling._class_order import by_class
-from jimb.sampling._host_labels import host_labels
+from jimb.sampling._host_labels import counted_labels
 from jimb.sampling._repeated import repeated
 from jimb.sampling._shuffle import shuffled
 
@@ -46,7 +46,7 @@ def undersample_plan(
       >>> print(plan)
       [3 5 1 4]
     """
-    values, counts = _counted(labels, num_classes)
+    values, counts = counted_labels(labels, num_classes)
     target = _target(per_class, int(counts[counts > 0].min()))
     return _planned(key, values, counts, np.minimum(counts, target))
 
@@ -83,7 +83,7 @@ def oversample_plan(
       >>> print(plan)
       [3 0 4 1 4 5 2 5]
     """
-    values, counts = _counted(labels, num_classes)
+    values, counts = counted_labels(labels, num_classes)
     target = _target(per_class, int(counts.max()))
     return _planned(key, values, counts, np.where(counts > 0, np.maximum(counts, target), 0))
 
@@ -119,7 +119,7 @@ def balanced_plan(
       >>> print(plan)
       [3 4 5 1 4 2]
     """
-    values, counts = _counted(labels, num_classes)
+    values, counts = counted_labels(labels, num_classes)
     target = _checks.size("per_class", per_class)
     return _planned(key, values, counts, np.where(counts > 0, target, 0))
 
@@ -161,14 +161,9 @@ def label_shuffle_plan(
       Zhong et al. (Hikvision), Towards Good Practices for Recognition & Detection, talk at the
       ImageNet challenge workshop, ECCV 2016.
     """
-    values, counts = _counted(labels, num_classes)
+    values, counts = counted_labels(labels, num_classes)
     targets = np.where(counts > 0, counts.max(), 0)
     return _planned(key, values, counts, targets, fresh=not as_published)
-
-
-def _counted(labels: ArrayLike, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    values = host_labels(labels, _checks.size("num_classes", num_classes))
-    return values, np.bincount(values, minlength=num_classes)
 
 
 def _target(per_class: int | None, otherwise: int) -> int:

@@ -25,12 +25,18 @@ def host_labels(labels: ArrayLike, num_classes: int | None = None) -> np.ndarray
     outside = (values < 0) | (values >= end)
     if outside.any():
         bad = ", ".join(map(str, np.unique(values[outside])[:8]))
-        limit = "2**31" if num_classes is None else f"{num_classes}, the number of classes"
+        limit = "2**31)" if num_classes is None else f"{num_classes}), the classes"
         raise ValueError(
-            f"labels must lie in [0, {limit}); got {bad} ({int(outside.sum())} of {outside.size}). "
+            f"labels must lie in [0, {limit}; got {bad} ({int(outside.sum())} of {outside.size}). "
             "Correct them, or make the plan of the examples without them."
         )
     return values.astype(np.int32)
+
+
+def counted_labels(labels: ArrayLike, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """`host_labels`, and how many each class has, `[K]`."""
+    values = host_labels(labels, _checks.size("num_classes", num_classes))
+    return values, np.bincount(values, minlength=num_classes)
 
 
 def _concrete(labels: ArrayLike) -> np.ndarray:

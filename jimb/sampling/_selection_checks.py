@@ -1,4 +1,4 @@
-"""Checks of what a selection map is made of: integers, weights, labels and plans, on the host."""
+"""Checks of what a selection map is made of: integers, weights and plans, on the host."""
 
 import math
 
@@ -88,10 +88,3 @@ def positions_in(name: str, values: ArrayLike, end: int, per: str) -> np.ndarray
             f"({int(outside.sum())} of {host.size})."
         )
     return host.astype(np.int32)
-
-
-def counted_labels(labels: ArrayLike, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels `[N]`, and how many each class has, `[K]`."""
-    size = integer_in("num_classes", num_classes, 1, 2**31)
-    host = positions_in("labels", labels, size, "example, [N]")
-    return host, np.bincount(host, minlength=size)

@@ -27,11 +27,11 @@ import numpy as np
 
 from jimb._typing import ArrayLike
 from jimb.sampling._class_draws import BalancedDraws, ClassDraws, ShuffledDraws
+from jimb.sampling._host_labels import counted_labels
 from jimb.sampling._philox import Purpose, bits, unit
 from jimb.sampling._recent import Recent
 from jimb.sampling._selection_checks import (
     class_shares,
-    counted_labels,
     integer_in,
     positions_in,
     shares_of,
