@@ -109,17 +109,16 @@ def class_counts(
       int32 counts, `[K]`.
 
     Raises:
-      TypeError: labels are not integers, or `where` is not boolean.
-      ValueError: shapes differ, or NumPy or Python labels lie outside [0, K) unmasked. Traced ones
-        are dropped, with a checkify message.
+      TypeError: labels or K are not integers, or `where` is not boolean.
+      ValueError: K is below 1, shapes differ, or NumPy or Python labels lie outside [0, K)
+        unmasked. Traced ones are dropped, with a checkify message.
 
     Example:
       >>> import jimb
       >>> jimb.class_counts([0, 0, 0, 2], num_classes=3)
       array([3, 0, 1], dtype=int32)
     """
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be at least 1, got {num_classes}.")
+    num_classes = _checks.size("num_classes", num_classes)
     if not _on_host(labels, where):
         cells = positions("labels", labels, num_classes, where, "classes")
         return class_sums(cells, jnp.int32(1), num_classes)

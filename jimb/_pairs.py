@@ -78,6 +78,14 @@ def reciprocal(a: Pair) -> Pair:
     return two_sum(guess, _rounded(missing * guess))
 
 
+def sqrt(a: Pair) -> Pair:
+    """`√a`, by one step of Newton's from the rounded one; 0 for 0."""
+    guess = jnp.sqrt(a[0])
+    high, low = product(guess, guess)
+    missing = ((a[0] - high) - low) + a[1]
+    return two_sum(guess, jnp.where(guess == 0, 0, missing / (2 * guess)))
+
+
 _LOG2_HIGH = np.float32(0.693359375)  # 10 bits: its products with an exponent are exact
 _LOG2_LOW = np.float32(math.log(2) - 0.693359375)
 

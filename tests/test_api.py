@@ -26,8 +26,6 @@ POSITIONAL_WITH_A_DEFAULT = {
     ("jimb.losses.one_vs_all_bias_init", "dtype"),
 }
 NEVER_RAISE = {
-    "jimb.metrics.per_class_recall",
-    "jimb.metrics.balanced_accuracy",
     "jimb.difficulty.last_loss.score",
     "jimb.difficulty.forgetting.score",
     "jimb.difficulty.data_map.confidence",

@@ -116,7 +116,7 @@ def test_counts_refuse_wrong_types_and_shapes():
         jimb.class_counts([0, 1], 3, where=[1, 0])
     with pytest.raises(ValueError, match="where must have the shape"):
         jimb.class_counts([0, 1], 3, where=[True])
-    with pytest.raises(ValueError, match="num_classes must be at least 1"):
+    with pytest.raises(ValueError, match=r"num_classes must lie in \[1"):
         jimb.class_counts([0, 1], 0)
 
 

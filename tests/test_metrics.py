@@ -162,7 +162,7 @@ def test_wrong_shapes_and_types_are_refused():
         counted(jnp.zeros(3, jnp.int32), jnp.zeros(3))
     with pytest.raises(TypeError, match="where must be boolean"):
         counted(jnp.zeros(3, jnp.int32), jnp.zeros(3, jnp.int32), jnp.ones(3))
-    with pytest.raises(ValueError, match="num_classes must be at least 1"):
+    with pytest.raises(ValueError, match=r"num_classes must lie in \[1"):
         metrics.init(0)
     with pytest.raises(ValueError, match=r"right\.counts must have the shape"):
         metrics.merge(metrics.init(2), metrics.init(3))

@@ -1,15 +1,19 @@
-"""Confusion counts as a pytree of sums, and measures read from them."""
+"""Confusion counts as a pytree of sums."""
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
-from jimb._typing import Array, ArrayLike, Float, Integer
+from jimb._report import report
+from jimb._typing import Array, ArrayLike, Integer
 
 
 class ConfusionState(NamedTuple):
-    """Confusion counts, int32 `[K, K]`: row the true class, column the predicted one."""
+    """Confusion counts, int32 `[K, K]`: row the true class, column the predicted one.
+
+    A negative count is one that went beyond 2³¹ - 1; the measures are then NaN.
+    """
 
     counts: Integer[Array, "K K"]
 
@@ -24,16 +28,17 @@ def init(num_classes: int) -> ConfusionState:
       A `ConfusionState`.
 
     Raises:
-      ValueError: K is below 1.
+      TypeError: K is not an integer.
+      ValueError: K is below 1, or K² is not below 2³¹.
 
     Example:
       >>> import jimb
       >>> jimb.metrics.init(3).counts.shape
       (3, 3)
     """
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be at least 1, got {num_classes}.")
-    return ConfusionState(jnp.zeros((num_classes, num_classes), jnp.int32))
+    k = _checks.size("num_classes", num_classes)
+    _checks.size("num_classes ** 2, the number of cells,", k * k)
+    return ConfusionState(jnp.zeros((k, k), jnp.int32))
 
 
 def update(
@@ -44,6 +49,14 @@ def update(
     where: ArrayLike | None = None,
 ) -> ConfusionState:
     """Adds a batch of predicted classes.
+
+    A batch sharded over a mesh axis, or over several hosts, is counted as a whole. Inside
+    `jax.shard_map`, where each device sees its share, count the shares, sum, and merge:
+
+        batch = jimb.metrics.update(jimb.metrics.init(K), predictions, labels)
+        state = jimb.metrics.merge(state, jax.lax.psum(batch, "data"))
+
+    A count that would go beyond 2³¹ - 1 becomes and stays -1, and the measures NaN.
 
     Args:
       state: from `init`, `update` or `merge`.
@@ -57,7 +70,7 @@ def update(
     Raises:
       TypeError: predictions or labels are not integers, or `where` is not boolean.
       ValueError: shapes differ, or Python or NumPy values lie outside [0, K) unmasked. Traced ones
-        are dropped, with a checkify message.
+        are dropped, with a checkify message. A count beyond 2³¹ - 1 leaves one, too.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -79,7 +92,7 @@ def update(
     size = num_classes * num_classes
     cells = jnp.where(predicted & labelled, row * num_classes + column, size)
     added = _labels.class_sums(cells, jnp.int32(1), size)
-    return ConfusionState(state.counts + added.reshape(num_classes, num_classes))
+    return ConfusionState(_added(state.counts, added.reshape(num_classes, num_classes)))
 
 
 def merge(left: ConfusionState, right: ConfusionState) -> ConfusionState:
@@ -90,10 +103,10 @@ def merge(left: ConfusionState, right: ConfusionState) -> ConfusionState:
       right: another, of the same K.
 
     Returns:
-      Their sum.
+      Their sum; -1 for a count beyond 2³¹ - 1, as in `update`.
 
     Raises:
-      ValueError: the numbers of classes differ.
+      ValueError: the numbers of classes differ. A count beyond 2³¹ - 1 leaves a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -103,47 +116,15 @@ def merge(left: ConfusionState, right: ConfusionState) -> ConfusionState:
        [0 2]]
     """
     _checks.same_shape("right.counts", right.counts, left.counts.shape, "left.counts")
-    return ConfusionState(left.counts + right.counts)
+    return ConfusionState(_added(left.counts, right.counts))
 
 
-def per_class_recall(state: ConfusionState) -> Float[Array, " K"]:
-    r"""The share of each class that was predicted right, `C_cc / Σ_j C_cj`.
-
-    Args:
-      state: confusion counts.
-
-    Returns:
-      Recalls `[K]` in [0, 1], float32; NaN for a class without examples.
-
-    Example:
-      >>> import jax.numpy as jnp, jimb
-      >>> state = jimb.metrics.init(3)
-      >>> state = jimb.metrics.update(state, jnp.array([0, 1, 1]), jnp.array([0, 0, 1]))
-      >>> print(jimb.metrics.per_class_recall(state))
-      [0.5 1.  nan]
-    """
-    examples = jnp.sum(state.counts, axis=1)
-    recalled = jnp.diagonal(state.counts).astype(jnp.float32)
-    return jnp.where(examples > 0, recalled / jnp.maximum(examples, 1).astype(jnp.float32), jnp.nan)
-
-
-def balanced_accuracy(state: ConfusionState) -> Float[Array, ""]:
-    r"""The mean recall over the classes that have examples.
-
-    Args:
-      state: confusion counts.
-
-    Returns:
-      A float32 scalar in [0, 1]; NaN if there are no examples.
-
-    Example:
-      >>> import jax.numpy as jnp, jimb
-      >>> state = jimb.metrics.init(3)
-      >>> state = jimb.metrics.update(state, jnp.array([0, 1, 1]), jnp.array([0, 0, 1]))
-      >>> print(jimb.metrics.balanced_accuracy(state))
-      0.75
-
-    Reference:
-      Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010.
-    """
-    return jnp.nanmean(per_class_recall(state))
+def _added(left: Integer[Array, "K K"], right: Integer[Array, "K K"]) -> Integer[Array, "K K"]:
+    """The sum, with -1 for what int32 does not hold: further sums must not come back from there."""
+    total = left + right
+    counted = report(
+        (left >= 0) & (right >= 0) & (total >= 0),
+        "a confusion count went beyond 2**31 - 1, and the measures are NaN; keep the counts of "
+        "fewer examples in one state.",
+    )
+    return jnp.where(counted, total, -1)

@@ -1,0 +1,236 @@
+"""One number for all classes, and all numbers at once."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from jimb import _pairs
+from jimb._pairs import Pair
+from jimb._typing import Array, Float
+from jimb.metrics import _integers
+from jimb.metrics._confusion import ConfusionState
+from jimb.metrics._matthews import correlation
+from jimb.metrics._per_class import f1s, precisions
+from jimb.metrics._tally import Tally, divide, mean, ratio, recalls, rounded, some, tally
+
+
+class Measures(NamedTuple):
+    """What `compute` reads of a confusion matrix, float32: five scalars, and `[K]` three times.
+
+    Attributes:
+      accuracy: the share of all examples predicted right.
+      balanced_accuracy: the mean recall of the classes.
+      geometric_mean: the geometric mean of their recalls.
+      macro_f1: the mean F1 of the classes.
+      matthews_correlation: the correlation of labels and predictions.
+      per_class_recall: the share of each class predicted right.
+      per_class_precision: the share right of what was predicted as each class.
+      per_class_f1: the harmonic mean of both.
+    """
+
+    accuracy: Float[Array, ""]
+    balanced_accuracy: Float[Array, ""]
+    geometric_mean: Float[Array, ""]
+    macro_f1: Float[Array, ""]
+    matthews_correlation: Float[Array, ""]
+    per_class_recall: Float[Array, " K"]
+    per_class_precision: Float[Array, " K"]
+    per_class_f1: Float[Array, " K"]
+
+
+def compute(state: ConfusionState) -> Measures:
+    """All measures of a confusion matrix; each as the function of its name has it.
+
+    Sums are exact integers and quotients are rounded once: of any K and any counts, each measure
+    lies within 1e-7 of its definition.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      `Measures`, float32. NaN stands for a class without examples (in `per_class_recall`), for one
+      with neither examples nor predictions (in the other two), and for everything where there are
+      no examples at all or a count went beyond int32.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(2)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 0, 0, 1]), jnp.array([0, 0, 1, 1]))
+      >>> measures = jimb.metrics.compute(state)
+      >>> print(measures.accuracy, measures.per_class_recall)
+      0.75 [1.  0.5]
+    """
+    t = tally(state)
+    return Measures(
+        accuracy=rounded(t, ratio(_hits(t), t.total)),
+        balanced_accuracy=rounded(t, _balanced(t)),
+        geometric_mean=rounded(t, _geometric(t)),
+        macro_f1=rounded(t, _macro_f1(t)),
+        matthews_correlation=rounded(t, correlation(t)),
+        per_class_recall=rounded(t, recalls(t)),
+        per_class_precision=rounded(t, precisions(t)),
+        per_class_f1=rounded(t, f1s(t)),
+    )
+
+
+def accuracy(state: ConfusionState) -> Float[Array, ""]:
+    r"""The share of all examples that was predicted right, `Σ_c C_cc / Σ_ij C_ij`.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      A float32 scalar in [0, 1]; NaN if there are no examples.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(2)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 0, 1, 1]), jnp.array([0, 0, 0, 1]))
+      >>> print(jimb.metrics.accuracy(state))
+      0.75
+    """
+    t = tally(state)
+    return rounded(t, ratio(_hits(t), t.total))
+
+
+def balanced_accuracy(state: ConfusionState) -> Float[Array, ""]:
+    r"""The mean recall over the classes that have examples.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      A float32 scalar in [0, 1]; NaN if there are no examples.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(3)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 1, 1]), jnp.array([0, 0, 1]))
+      >>> print(jimb.metrics.balanced_accuracy(state))
+      0.75
+
+    Reference:
+      Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010.
+    """
+    t = tally(state)
+    return rounded(t, _balanced(t))
+
+
+def geometric_mean(state: ConfusionState) -> Float[Array, ""]:
+    r"""The geometric mean of the recalls, `(Π_c R_c)^(1/K)`, over the classes that have examples.
+
+    It is 0 as soon as one class is never predicted right.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      A float32 scalar in [0, 1]; NaN if there are no examples.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(2)
+      >>> predictions, labels = jnp.array([0, 1, 1, 1, 1]), jnp.array([0, 0, 0, 0, 1])
+      >>> print(jimb.metrics.geometric_mean(jimb.metrics.update(state, predictions, labels)))
+      0.5
+
+    Reference:
+      Kubat and Matwin, Addressing the Curse of Imbalanced Training Sets, ICML 1997.
+    """
+    t = tally(state)
+    return rounded(t, _geometric(t))
+
+
+def macro_f1(state: ConfusionState) -> Float[Array, ""]:
+    r"""The mean of `per_class_f1` over the classes that have examples or predictions.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      A float32 scalar in [0, 1]; NaN if there are no examples.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(3)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 0, 1, 1]), jnp.array([0, 0, 0, 1]))
+      >>> print(jimb.metrics.macro_f1(state))
+      0.73333335
+    """
+    t = tally(state)
+    return rounded(t, _macro_f1(t))
+
+
+def matthews_correlation(state: ConfusionState) -> Float[Array, ""]:
+    r"""The correlation of labels and predictions; of K classes, Gorodkin's R_K.
+
+    `(Σ_c TP_c TN_c - Σ_c FP_c FN_c) / √(Σ_c t_c (s - t_c) · Σ_c p_c (s - p_c))`, with t_c the
+    examples of a class, p_c its predictions and s all examples. Of two classes it is
+    `(TP·TN - FP·FN) / √((TP+FP)(TP+FN)(TN+FP)(TN+FN))`.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      A float32 scalar in [-1, 1]; 0 if all examples, or all predictions, are of one class, NaN if
+      there are no examples.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(2)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 0, 0, 1]), jnp.array([0, 0, 1, 1]))
+      >>> print(jimb.metrics.matthews_correlation(state))
+      0.57735026
+
+    Reference:
+      Matthews, BBA Protein Structure 405, 1975. Gorodkin, Comparing Two K-Category Assignments by
+      a K-Category Correlation Coefficient, 2004.
+    """
+    t = tally(state)
+    return rounded(t, correlation(t))
+
+
+def _hits(t: Tally) -> _integers.Wide:
+    return _integers.total(t.hits, 0)
+
+
+def _balanced(t: Tally) -> Pair:
+    return mean(recalls(t), some(t.examples))
+
+
+def _macro_f1(t: Tally) -> Pair:
+    return mean(f1s(t), some(t.examples) | some(t.predictions))
+
+
+def _geometric(t: Tally) -> Pair:
+    present, never = some(t.examples), some(t.examples) & ~some(t.hits)
+    hits, one = _integers.to_pair(t.hits), jnp.ones_like(t.counted, jnp.float32)
+    inverse = divide(_integers.to_pair(t.examples), hits)
+    safe = jnp.where(present & ~never, inverse[0], one), jnp.where(present, inverse[1], 0)
+    high, low = mean(_pairs.log(safe), present)
+    root = _pairs.exp((-high, -low))
+    return jnp.where(jnp.any(never), 0, root[0]), root[1]

@@ -1,0 +1,125 @@
+"""Recall, precision and F1 of each class."""
+
+import jax.numpy as jnp
+
+from jimb import _checks, _labels
+from jimb._pairs import Pair
+from jimb._typing import Array, ArrayLike, Float
+from jimb.metrics import _integers
+from jimb.metrics._confusion import ConfusionState
+from jimb.metrics._tally import Tally, ratio, recalls, rounded, some, tally
+
+
+def precisions(t: Tally) -> Pair:
+    """0 without predictions, but NaN without examples as well."""
+    high, low = ratio(t.hits, t.predictions)
+    return jnp.where(some(t.examples) & ~some(t.predictions), 0, high), low
+
+
+def f1s(t: Tally) -> Pair:
+    """`2·hits / (examples + predictions)`."""
+    return ratio(_integers.add(t.hits, t.hits), _integers.add(t.examples, t.predictions))
+
+
+def per_class_recall(state: ConfusionState) -> Float[Array, " K"]:
+    r"""The share of each class that was predicted right, `C_cc / Σ_j C_cj`.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      Recalls `[K]` in [0, 1], float32; NaN for a class without examples.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(3)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 1, 1]), jnp.array([0, 0, 1]))
+      >>> print(jimb.metrics.per_class_recall(state))
+      [0.5 1.  nan]
+    """
+    t = tally(state)
+    return rounded(t, recalls(t))
+
+
+def per_class_precision(state: ConfusionState) -> Float[Array, " K"]:
+    r"""The share right of what was predicted as each class, `C_cc / Σ_i C_ic`.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      Precisions `[K]` in [0, 1], float32. 0 for a class that has examples and is never predicted;
+      NaN for one that has neither.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(3)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 0, 0, 0]), jnp.array([0, 0, 0, 1]))
+      >>> print(jimb.metrics.per_class_precision(state))
+      [0.75 0.    nan]
+    """
+    t = tally(state)
+    return rounded(t, precisions(t))
+
+
+def per_class_f1(state: ConfusionState) -> Float[Array, " K"]:
+    r"""The harmonic mean of each class's precision and recall, `2 C_cc / Σ_j (C_cj + C_jc)`.
+
+    Args:
+      state: confusion counts.
+
+    Returns:
+      F1 `[K]` in [0, 1], float32; NaN for a class with neither examples nor predictions.
+
+    Raises:
+      TypeError: the counts are not integers.
+      ValueError: the counts are not `[K, K]`.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(3)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 0, 1, 1]), jnp.array([0, 0, 0, 1]))
+      >>> print(jimb.metrics.per_class_f1(state))
+      [0.8        0.6666667        nan]
+    """
+    t = tally(state)
+    return rounded(t, f1s(t))
+
+
+def f1(state: ConfusionState, *, positive: ArrayLike = 1) -> Float[Array, "*any"]:
+    r"""The F1 of one class, for detection: `2 TP / (2 TP + FP + FN)`.
+
+    Args:
+      state: confusion counts.
+      positive: the class, 1 of two if left out; may be traced.
+
+    Returns:
+      A float32 scalar in [0, 1]; NaN if the class has neither examples nor predictions.
+
+    Raises:
+      TypeError: the counts or `positive` are not integers.
+      ValueError: the counts are not `[K, K]`, or `positive` lies outside [0, K). Traced: NaN and a
+        checkify message.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init(2)
+      >>> state = jimb.metrics.update(state, jnp.array([0, 0, 1, 1]), jnp.array([0, 0, 0, 1]))
+      >>> print(jimb.metrics.f1(state))
+      0.6666667
+    """
+    values = per_class_f1(state)
+    position = _labels.positions("positive", positive, values.shape[0], None, "classes")
+    if position.ndim:
+        raise ValueError(
+            f"positive must be one class, got {_checks.describe(position)}; per_class_f1 has all."
+        )
+    return _labels.look_up(values, position)
