@@ -81,6 +81,47 @@ def class_logits(logits: ArrayLike) -> Array:
     return array
 
 
+def class_table(name: str, values: ArrayLike, logits: Array) -> Array:
+    """Non-negative numbers `[K]`, one per class of the logits; NaN where traced ones are not."""
+    table = bounded(name, values, 0.0, dtype=compute_dtype(logits))
+    same_shape(name, table, logits.shape[-1:], "one number per class")
+    return table
+
+
+def distribution(name: str, prior: ArrayLike, logits: Array) -> Array:
+    """A `class_table` that sums to 1 but for rounding; all NaN if it is traced and does not."""
+    table = class_table(name, prior, logits)
+    sentence = f"{name} must sum to 1, the frequencies of the classes"
+    if on_host(prior):
+        if not abs(np.sum(np.asarray(prior, np.float64)) - 1) < 1e-3:
+            raise ValueError(f"{sentence}, got {prior}; divide counts by their sum.")
+        return table
+    total = jnp.sum(table)
+    is_one = jnp.abs(total - 1) < 1e-3
+    is_one = report(is_one, sentence + ", got a sum of {total}.", total=total)
+    return jnp.where(is_one, table, jnp.nan)
+
+
+def probabilities(value: ArrayLike, *, where: ArrayLike | None = None) -> Array:
+    """Numbers in [0, 1] but for rounding, float32 or float64; NaN where traced ones are not.
+
+    What is masked is 0, unchecked.
+    """
+    array = floating("probabilities", value)
+    kept = mask(where, array.shape, "probabilities")
+    sentence = "probabilities must lie in [0, 1]; apply jax.nn.softmax or jax.nn.sigmoid to logits"
+    if on_host(value) and (where is None or on_host(where)):
+        numbers_kept = np.asarray(value) if where is None else np.asarray(value)[np.asarray(where)]
+        wrong = numbers_kept[~_inside(numbers_kept, 0.0, 1.01, False, True)]
+        if wrong.size:
+            raise ValueError(f"{sentence}, got {wrong.flat[0]}.")
+    wide = array.astype(compute_dtype(array))
+    if kept is not None:
+        wide = jnp.where(kept, wide, 0)
+    inside = report(_inside(wide, 0.0, 1.01, False, True), sentence + ".")
+    return jnp.where(inside, wide, jnp.nan)
+
+
 def label_array(name: str, value: ArrayLike) -> Array:
     """`value` as an array. Host integers beyond 32 bits saturate, where JAX would wrap them."""
     with numbers(name, value):

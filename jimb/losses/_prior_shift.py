@@ -5,11 +5,9 @@ After training the prior is subtracted; that is another function, never a negati
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jimb import _checks, _labels
-from jimb._numerics import compute_dtype
-from jimb._report import report
+from jimb._numerics import compute_dtype, scaled_log
 from jimb._typing import Array, ArrayLike, Float
 from jimb.losses._softmax import softmax_loss
 
@@ -45,8 +43,8 @@ def balanced_softmax_loss(
       Ren et al., Balanced Meta-Softmax for Long-Tailed Visual Recognition, NeurIPS 2020.
     """
     z = _checks.class_logits(logits)
-    n = _table("counts", counts, z)
-    return softmax_loss(z, labels, shift=_scaled_log(n, jnp.ones((), n.dtype)), where=where)
+    n = _checks.class_table("counts", counts, z)
+    return softmax_loss(z, labels, shift=scaled_log(n, jnp.ones((), n.dtype)), where=where)
 
 
 def logit_adjusted_loss(
@@ -88,7 +86,7 @@ def logit_adjusted_loss(
     z = _checks.class_logits(logits)
     strength = _checks.scalar("tau", tau, 0.0, dtype=compute_dtype(z))
     return softmax_loss(
-        z, labels, shift=_scaled_log(_distribution(prior, z), strength), where=where
+        z, labels, shift=scaled_log(_checks.distribution("prior", prior, z), strength), where=where
     )
 
 
@@ -137,7 +135,7 @@ def ldam_loss(
     z = _checks.class_logits(logits)
     ids = _checks.integer("labels", labels)
     _checks.same_shape("labels", ids, z.shape[:-1], "the batch, logits.shape[:-1]")
-    n = _table("counts", counts, z)
+    n = _checks.class_table("counts", counts, z)
     largest = _checks.scalar("max_margin", max_margin, 0.0, dtype=n.dtype)
     s = _checks.scalar("scale", scale, 0.0, dtype=n.dtype, exclusive=True)
     smallest = jnp.min(jnp.where(n == 0, jnp.inf, n))
@@ -190,11 +188,11 @@ def vs_loss(
       NeurIPS 2021.
     """
     z = _checks.class_logits(logits)
-    n = _table("counts", counts, z)
+    n = _checks.class_table("counts", counts, z)
     exponent = _checks.scalar("gamma", gamma, 0.0, dtype=n.dtype)
     strength = _checks.scalar("tau", tau, 0.0, dtype=n.dtype)
-    factor = jnp.exp(_scaled_log(n / jnp.max(n), exponent))
-    shift = _scaled_log(n / jnp.sum(n), strength)
+    factor = jnp.exp(scaled_log(n / jnp.max(n), exponent))
+    shift = scaled_log(n / jnp.sum(n), strength)
     return softmax_loss(z, labels, factor=factor, shift=shift, where=where)
 
 
@@ -233,30 +231,3 @@ def _unit(x: Array, axis: int) -> Array:
     """`x` over its norm; 0 where x is."""
     squared = jnp.sum(x * x, axis=axis, keepdims=True)
     return jnp.where(squared > 0, x * jax.lax.rsqrt(jnp.where(squared > 0, squared, 1)), 0)
-
-
-def _table(name: str, values: ArrayLike, logits: Array) -> Float[Array, " K"]:
-    table = _checks.bounded(name, values, 0.0, dtype=compute_dtype(logits))
-    _checks.same_shape(name, table, logits.shape[-1:], "one number per class")
-    return table
-
-
-def _distribution(prior: ArrayLike, logits: Array) -> Float[Array, " K"]:
-    """The prior, NaN if it is traced and does not sum to 1 but for rounding."""
-    table = _table("prior", prior, logits)
-    sentence = "prior must sum to 1, the frequencies of the classes"
-    if _checks.on_host(prior):
-        if not abs(np.sum(np.asarray(prior, np.float64)) - 1) < 1e-3:
-            raise ValueError(f"{sentence}, got {prior}; divide counts by their sum.")
-        return table
-    total = jnp.sum(table)
-    is_one = jnp.abs(total - 1) < 1e-3
-    is_one = report(is_one, sentence + ", got a sum of {total}.", total=total)
-    return jnp.where(is_one, table, jnp.nan)
-
-
-def _scaled_log(x: Array, factor: Array) -> Array:
-    """`factor · log x`, which is 0 at factor 0 also for x = 0."""
-    positive = ~(x <= 0)  # NaN stays NaN
-    logs = factor * jnp.log(jnp.where(positive, x, 1))
-    return jnp.where(positive, logs, jnp.where(factor == 0, 0, -jnp.inf))
