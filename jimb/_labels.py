@@ -23,9 +23,24 @@ def look_up(table: Float[Array, " K"], labels: Integer[Array, "*batch"]) -> Floa
     )
 
 
+def look_up_rows(
+    table: Float[Array, "K F"], labels: Integer[Array, "*batch"], like: Float[Array, "*batch F"]
+) -> Float[Array, "*batch F"]:
+    """`table[labels]`, rows; NaN outside [0, K); the sharding of `like`."""
+    return table.at[labels].get(
+        mode="fill",
+        fill_value=jnp.nan,
+        wrap_negative_indices=False,
+        out_sharding=jax.typeof(like).sharding,
+    )
+
+
 def class_sums(labels: Integer[Array, "*batch"], values: Array, num_classes: int) -> Array:
-    """Sums of `values` (a scalar, or one per label) by label, `[K]`; labels outside are dropped."""
-    zeros = jnp.zeros(num_classes, values.dtype)
+    """Sums of `values` by label; labels outside are dropped.
+
+    A scalar, or one number per label, gives `[K]`; one row per label gives `[K, F]`.
+    """
+    zeros = jnp.zeros((num_classes, *values.shape[labels.ndim :]), values.dtype)
     return zeros.at[labels].add(
         values,
         mode="drop",

@@ -19,7 +19,17 @@ TRACKERS = [
     jimb.difficulty.data_map,
     jimb.difficulty.class_wise,
 ]
-MODULES = [jimb, jimb.losses, jimb.difficulty, *TRACKERS, jimb.sampling, jimb.metrics, grain]
+MODULES = [
+    jimb,
+    jimb.losses,
+    jimb.difficulty,
+    *TRACKERS,
+    jimb.sampling,
+    jimb.metrics,
+    jimb.posthoc,
+    jimb.posthoc.class_means,
+    grain,
+]
 POSITIONAL_WITH_A_DEFAULT = {
     ("jimb.weighted_mean", "weights"),  # a mean of values by weights
     ("jimb.one_vs_all_bias_init", "dtype"),  # the signature of JAX's initializers
@@ -33,6 +43,7 @@ NEVER_RAISE = {
     "jimb.difficulty.data_map.correctness",
     "jimb.difficulty.data_map.score",
     "jimb.difficulty.class_wise.accuracy",
+    "jimb.posthoc.class_means.center",
 }
 
 
