@@ -5,7 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.experimental import checkify
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix,
+    matthews_corrcoef,
+    recall_score,
+)
 
 from jimb import metrics
 
@@ -55,7 +62,7 @@ def test_any_batch_shape_counts():
 def test_balanced_accuracy_is_that_of_scikit_learn():
     got = metrics.balanced_accuracy(counted(PREDICTIONS, LABELS))
     assert got.dtype == jnp.float32
-    np.testing.assert_allclose(got, balanced_accuracy_score(LABELS, PREDICTIONS), rtol=2e-7)
+    np.testing.assert_allclose(got, balanced_accuracy_score(LABELS, PREDICTIONS), rtol=0, atol=1e-7)
 
 
 def test_per_class_recall_is_the_share_predicted_right():
@@ -69,7 +76,9 @@ def test_an_absent_class_has_nan_recall_and_stays_out_of_balanced_accuracy():
     state = counted([0, 0, 1, 2, 3], [0, 0, 0, 2, 2], num_classes=4)
     recalls = metrics.per_class_recall(state)
     np.testing.assert_allclose(recalls, [2 / 3, np.nan, 0.5, np.nan], rtol=1e-7)
-    np.testing.assert_allclose(metrics.balanced_accuracy(state), (2 / 3 + 0.5) / 2, rtol=2e-7)
+    np.testing.assert_allclose(
+        metrics.balanced_accuracy(state), (2 / 3 + 0.5) / 2, rtol=0, atol=1e-7
+    )
 
 
 def test_no_examples_give_nan():
@@ -100,6 +109,29 @@ def test_counts_stay_exact_beyond_the_integers_of_float32():
     )
 
 
+def test_a_count_beyond_int32_is_marked_for_good_and_the_measures_are_nan():
+    full = metrics.ConfusionState(jnp.array([[2**31 - 1, 3], [0, 5]], jnp.int32))
+    one = counted([0], [0], num_classes=2)
+    over = update(full, jnp.array([0]), jnp.array([0]))
+    np.testing.assert_array_equal(over.counts, [[-1, 3], [0, 5]])
+    np.testing.assert_array_equal(metrics.merge(one, full).counts, over.counts)
+    np.testing.assert_array_equal(metrics.merge(full, full).counts, [[-1, 6], [0, 10]])
+    # Where a plain sum would come back to positive numbers, or to 0.
+    for more in (one, full, over):
+        for state in (metrics.merge(over, more), metrics.merge(more, over)):
+            assert state.counts[0, 0] == -1
+            assert np.isnan(metrics.balanced_accuracy(state))
+            assert np.isnan(metrics.per_class_recall(state)).all()
+    check = checkify.checkify(metrics.merge)
+    assert "a confusion count went beyond 2**31 - 1" in check(full, one)[0].get()
+    assert "a confusion count went beyond" in check(over, one)[0].get()
+    assert check(one, one)[0].get() is None
+    update_check = checkify.checkify(metrics.update)
+    error, _ = update_check(full, jnp.array([0, 0]), jnp.array([0, 0]))
+    assert "a confusion count went beyond" in error.get()
+    assert update_check(full, jnp.array([1]), jnp.array([0]))[0].get() is None
+
+
 def test_update_under_jit_keeps_shape_and_dtype():
     before = metrics.init(K)
     after = update(before, PREDICTIONS, LABELS)
@@ -123,8 +155,56 @@ def test_vmap_over_models():
 
     expected = [balanced_accuracy_score(LABELS, p) for p in predictions]
     np.testing.assert_allclose(
-        jax.jit(jax.vmap(evaluate))(jnp.asarray(predictions)), expected, rtol=2e-7
+        jax.jit(jax.vmap(evaluate))(jnp.asarray(predictions)), expected, rtol=0, atol=1e-7
     )
+
+
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=str)
+def test_shares_counted_in_shard_map_and_summed_are_the_count_of_all(axis_type):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(axis_type,))
+
+    def step(state, batch):
+        share = metrics.update(metrics.init(K), batch[0], batch[1], where=batch[2])
+        return metrics.merge(state, jax.lax.psum(share, "data")), None
+
+    def over_batches(state, batches):
+        state, _ = jax.lax.scan(step, state, batches)
+        return state, metrics.compute(state)
+
+    mapped = jax.shard_map(
+        over_batches, mesh=mesh, in_specs=(P(), P(None, "data")), out_specs=(P(), P())
+    )
+    batches = tuple(x.reshape(5, 80) for x in (PREDICTIONS, LABELS, MASK))
+    with jax.set_mesh(mesh):
+        batches = jax.device_put(batches, NamedSharding(mesh, P(None, "data")))
+        state, measures = jax.jit(mapped)(metrics.init(K), batches)
+    np.testing.assert_array_equal(
+        state.counts, confusion_matrix(LABELS[MASK], PREDICTIONS[MASK], labels=range(K))
+    )
+    np.testing.assert_allclose(
+        measures.balanced_accuracy,
+        balanced_accuracy_score(LABELS[MASK], PREDICTIONS[MASK]),
+        rtol=0,
+        atol=1e-7,
+    )
+
+
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=str)
+def test_measures_of_a_sharded_batch_are_those_of_all(axis_type):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(axis_type,))
+
+    @jax.jit
+    def evaluate(predictions, labels, where):
+        return metrics.compute(metrics.update(metrics.init(K), predictions, labels, where=where))
+
+    rows = NamedSharding(mesh, P("data"))
+    with jax.set_mesh(mesh):
+        got = evaluate(*jax.device_put((PREDICTIONS, LABELS, MASK), rows))
+    expected = recall_score(LABELS[MASK], PREDICTIONS[MASK], average=None)
+    np.testing.assert_allclose(got.per_class_recall, expected, rtol=0, atol=1e-7)
+    expected = matthews_corrcoef(LABELS[MASK], PREDICTIONS[MASK])
+    np.testing.assert_allclose(got.matthews_correlation, expected, rtol=0, atol=1e-7)
+    assert all(value.sharding.is_fully_replicated for value in got)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8])
@@ -164,5 +244,9 @@ def test_wrong_shapes_and_types_are_refused():
         counted(jnp.zeros(3, jnp.int32), jnp.zeros(3, jnp.int32), jnp.ones(3))
     with pytest.raises(ValueError, match=r"num_classes must lie in \[1"):
         metrics.init(0)
+    with pytest.raises(TypeError, match="num_classes"):
+        metrics.init(2.0)
+    with pytest.raises(ValueError, match="the number of cells, must lie in"):
+        metrics.init(2**16)
     with pytest.raises(ValueError, match=r"right\.counts must have the shape"):
         metrics.merge(metrics.init(2), metrics.init(3))

@@ -42,6 +42,13 @@ def test_a_reciprocal_keeps_44_bits():
     assert np.max(np.abs(wide(jax.jit(_pairs.reciprocal)(A)) * wide(A) - 1)) <= 2.0**-44
 
 
+def test_a_square_root_keeps_44_bits():
+    positive = jnp.where(A[0] < 0, -A[0], A[0]), jnp.where(A[0] < 0, -A[1], A[1])
+    expected = np.sqrt(wide(positive))
+    assert np.max(np.abs(wide(jax.jit(_pairs.sqrt)(positive)) / expected - 1)) <= 2.0**-44
+    np.testing.assert_array_equal(_pairs.sqrt((jnp.zeros(1), jnp.zeros(1))), [[0], [0]])
+
+
 def test_a_float_is_a_pair():
     assert abs(float(np.sum(_pairs.pair(np.pi), dtype=np.float64)) - np.pi) <= 2.0**-47
 

@@ -1,4 +1,4 @@
-"""Difficulty and plans over two processes of two devices each, joined on loopback."""
+"""Difficulty, plans and confusion counts over two processes of two devices, joined on loopback."""
 
 import pathlib
 import socket

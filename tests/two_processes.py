@@ -84,6 +84,39 @@ def check(dtype, num_processes):
     np.testing.assert_array_equal(np.sort(np.concatenate(hosts)), np.sort(plan))
 
 
+@jax.jit
+def confusion(predictions, labels, where):
+    """Counts and measures of all batches, `[batches, B]`, in one program."""
+
+    def step(state, batch):
+        return jimb.metrics.update(state, batch[0], batch[1], where=batch[2]), None
+
+    state, _ = jax.lax.scan(step, jimb.metrics.init(K), (predictions, labels, where))
+    return state, jimb.metrics.compute(state)
+
+
+def check_confusion(num_processes, process):
+    """Each host feeds its share of every batch; all see the counts of the whole."""
+    mesh = jax.make_mesh((len(jax.devices()),), ("data",))
+    rows = NamedSharding(mesh, P(None, "data"))
+    where = RNG.random(N) < 0.9
+    predictions = np.where(RNG.random(N) < 0.5, LABELS, RNG.integers(0, K, N)).astype(np.int32)
+    expected = np.zeros((K, K), np.int32)
+    np.add.at(expected, (LABELS[where], predictions[where]), 1)
+    shares = (
+        np.split(x.reshape(4, N // 4), num_processes, axis=1)[process]
+        for x in (predictions, LABELS, where)
+    )
+    with jax.set_mesh(mesh):
+        batches = [jax.make_array_from_process_local_data(rows, share) for share in shares]
+        assert batches[0].shape == (4, N // 4)
+        state, measures = confusion(*batches)
+    np.testing.assert_array_equal(state.counts.addressable_data(0), expected)
+    recall = np.diagonal(expected) / expected.sum(1)
+    got = measures.balanced_accuracy.addressable_data(0)
+    np.testing.assert_allclose(got, recall.mean(), rtol=0, atol=1e-7)
+
+
 def main():
     port, num_processes, process = map(int, sys.argv[1:])
     jax.config.update("jax_num_cpu_devices", 2)
@@ -91,6 +124,7 @@ def main():
     assert len(jax.devices()) == 2 * num_processes
     for store in (np.float16, np.float32):
         check(store, num_processes)
+    check_confusion(num_processes, process)
     print("equal")
 
 

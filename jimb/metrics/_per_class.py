@@ -1,9 +1,11 @@
 """Recall, precision and F1 of each class."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from jimb import _checks, _labels
 from jimb._pairs import Pair
+from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 from jimb.metrics import _integers
 from jimb.metrics._confusion import ConfusionState
@@ -117,9 +119,14 @@ def f1(state: ConfusionState, *, positive: ArrayLike = 1) -> Float[Array, "*any"
       0.6666667
     """
     values = per_class_f1(state)
-    position = _labels.positions("positive", positive, values.shape[0], None, "classes")
+    position = _checks.integer("positive", positive)
     if position.ndim:
         raise ValueError(
             f"positive must be one class, got {_checks.describe(position)}; per_class_f1 has all."
         )
-    return _labels.look_up(values, position)
+    sentence = f"positive must lie in [0, {values.shape[0]}), the classes"
+    safe, valid = _labels.in_range(position, values.shape[0])
+    if _checks.on_host(positive) and not 0 <= int(np.asarray(positive)) < values.shape[0]:
+        raise ValueError(f"{sentence}, got {positive}; count from 0.")
+    known = report(valid, sentence + ", got {positive}.", positive=position)
+    return jnp.where(known, _labels.look_up(values, safe), jnp.nan)
