@@ -4,6 +4,8 @@
 primitives here run with no mesh and on Auto and Explicit meshes; all other files call them.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,11 +15,13 @@ from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 
 
-def look_up(table: Float[Array, " K"], labels: Integer[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """`table[labels]`; NaN outside [0, K); the labels' own sharding."""
+def look_up(
+    table: Array, labels: Integer[Array, "*batch"], *, fill: int | float = math.nan
+) -> Array:
+    """`table[labels]`; `fill` outside [0, K); the labels' own sharding."""
     return table.at[labels].get(
         mode="fill",
-        fill_value=jnp.nan,
+        fill_value=fill,
         wrap_negative_indices=False,
         out_sharding=jax.typeof(labels).sharding,
     )
@@ -79,8 +83,7 @@ def positions(
     """
     array = _checks.integer(name, values)
     mask = _checks.mask(where, array.shape, name)
-    if _on_host(values, where):
-        _raise_if_outside(name, np.asarray(values), size, where, of)
+    raise_if_outside(name, values, size, where, of)
     safe, valid = in_range(array, size)
     message = f"{name} must lie in [0, {size}), the {of}; some did not and were dropped."
     if mask is None:
@@ -92,14 +95,18 @@ def _on_host(values: ArrayLike, where: ArrayLike | None) -> bool:
     return _checks.on_host(values) and (where is None or _checks.on_host(where))
 
 
-def _raise_if_outside(
-    name: str, values: np.ndarray, size: int, where: ArrayLike | None, of: str
+def raise_if_outside(
+    name: str, values: ArrayLike, size: int, where: ArrayLike | None, of: str
 ) -> None:
-    outside = (values < 0) | (values >= size)
+    """ValueError where NumPy or Python values lie outside [0, size), unmasked."""
+    if not _on_host(values, where):
+        return
+    host = np.asarray(values)
+    outside = (host < 0) | (host >= size)
     if where is not None:
         outside &= np.asarray(where)
     if outside.any():
-        bad = ", ".join(map(str, np.unique(values[outside])[:8]))
+        bad = ", ".join(map(str, np.unique(host[outside])[:8]))
         raise ValueError(
             f"{name} must lie in [0, {size}), the {of}; got {bad} "
             f"({int(outside.sum())} of {outside.size}). Mask them with where=, or correct them."
@@ -142,7 +149,7 @@ def class_counts(
         return np.zeros(num_classes, np.int32)
     _checks.integer("labels", values)
     _checks.mask(where, values.shape, "labels")
-    _raise_if_outside("labels", values, num_classes, where, "classes")
+    raise_if_outside("labels", values, num_classes, where, "classes")
     kept = values if where is None else values[np.asarray(where)]
     return np.bincount(kept.ravel(), minlength=num_classes).astype(np.int32)
 
