@@ -3,6 +3,7 @@
 from jimb import difficulty as difficulty
 from jimb import losses as losses
 from jimb import metrics as metrics
+from jimb import mining as mining
 from jimb import posthoc as posthoc
 from jimb import sampling as sampling
 from jimb._labels import class_counts as class_counts

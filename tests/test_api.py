@@ -26,6 +26,7 @@ MODULES = [
     *TRACKERS,
     jimb.sampling,
     jimb.metrics,
+    jimb.mining,
     jimb.posthoc,
     jimb.posthoc.class_means,
     grain,
