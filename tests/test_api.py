@@ -27,6 +27,7 @@ MODULES = [
     jimb.sampling,
     jimb.metrics,
     jimb.mining,
+    jimb.mining.pool,
     jimb.posthoc,
     jimb.posthoc.class_means,
     grain,
@@ -45,6 +46,7 @@ NEVER_RAISE = {
     "jimb.difficulty.data_map.score",
     "jimb.difficulty.class_wise.accuracy",
     "jimb.posthoc.class_means.center",
+    "jimb.mining.pool.pop",
 }
 
 
