@@ -7,8 +7,9 @@
   order, become a column for each type (39 and 10). All other columns are numbers or bands in order,
   and become the number of the band: 132 features.
 
-Both are read from the `.rda` files of R packages; nothing is downloaded. With the source `openml`,
-scikit-learn downloads the same tables from OpenML, and the customers' two types are 1-41 and 1-10.
+Both are read from the `.rda` files of R packages (Caravan's data are for non-commercial use);
+nothing is downloaded. With the source `openml`, scikit-learn downloads the same tables from OpenML,
+all in numbers.
 """
 
 import warnings
@@ -20,6 +21,7 @@ from datasets import MissingData
 
 Name = Literal["shuttle", "caravan"]
 Route = Literal["rda", "openml"]
+ROOT = Path("/")  # below which packages are installed
 
 
 class Table(NamedTuple):
@@ -36,16 +38,26 @@ class Source(NamedTuple):
     package: str  # of R; Debian's is r-cran-<package>
     frame: str  # the object in the file
     target: str  # its class column, the last one
-    first: str  # its first column
     classes: tuple[str, ...]
     events: tuple[str, ...]  # classes that are the event
     openml_id: int
     openml_classes: tuple[str, ...]  # in the order of `classes`
     rows: int
-    columns: int  # without the class
+    columns: tuple[str, ...]  # without the class
     num_events: int
     nominal: tuple[int, ...] = ()  # columns without an order
 
+
+CARAVAN_COLUMNS = """
+    STYPE MAANTHUI MGEMOMV MGEMLEEF MOSHOOFD MGODRK MGODPR MGODOV MGODGE MRELGE MRELSA MRELOV
+    MFALLEEN MFGEKIND MFWEKIND MOPLHOOG MOPLMIDD MOPLLAAG MBERHOOG MBERZELF MBERBOER MBERMIDD
+    MBERARBG MBERARBO MSKA MSKB1 MSKB2 MSKC MSKD MHHUUR MHKOOP MAUT1 MAUT2 MAUT0 MZFONDS MZPART
+    MINKM30 MINK3045 MINK4575 MINK7512 MINK123M MINKGEM MKOOPKLA PWAPART PWABEDR PWALAND PPERSAUT
+    PBESAUT PMOTSCO AAUT PAANHANG PTRACTOR PWERKT PBROM PLEVEN PPERSONG PGEZONG PWAOREG PBRAND
+    PZEILPL PPLEZIER PFIETS PINBOED PBYSTAND AWAPART AWABEDR AWALAND APERSAUT ABESAUT AMOTSCO
+    AVRAAUT AAANHANG ATRACTOR AWERKT ABROM ALEVEN APERSONG AGEZONG AWAOREG ABRAND AZEILPL APLEZIER
+    AFIETS AINBOED ABYSTAND
+"""
 
 SOURCES: dict[Name, Source] = {
     "shuttle": Source(
@@ -53,7 +65,6 @@ SOURCES: dict[Name, Source] = {
         package="mlbench",
         frame="Shuttle",
         target="Class",
-        first="V1",
         classes=(
             *("Rad.Flow", "Fpv.Close", "Fpv.Open", "High", "Bypass"),
             *("Bpv.Close", "Bpv.Open"),
@@ -62,7 +73,7 @@ SOURCES: dict[Name, Source] = {
         openml_id=40685,
         openml_classes=("1", "2", "3", "4", "5", "6", "7"),
         rows=58000,
-        columns=9,
+        columns=tuple(f"V{k}" for k in range(1, 10)),
         num_events=244,
     ),
     "caravan": Source(
@@ -70,13 +81,12 @@ SOURCES: dict[Name, Source] = {
         package="kernlab",
         frame="ticdata",
         target="CARAVAN",
-        first="STYPE",
         classes=("noinsurance", "insurance"),
         events=("insurance",),
         openml_id=298,
         openml_classes=("0", "1"),
         rows=9822,
-        columns=85,
+        columns=tuple(CARAVAN_COLUMNS.split()),
         num_events=586,
         nominal=(0, 4),
     ),
@@ -115,7 +125,7 @@ def find(name: Name, data_dir: str | None) -> Path:
     """The path of a table's file."""
     source = SOURCES[name]
     package = Path("usr/lib/R/site-library", source.package, "data")
-    folders = [Path("/") / package, "data" / package]
+    folders = [ROOT / package, "data" / package]
     if data_dir is not None:
         folders = [Path(data_dir), Path(data_dir) / package]
     for folder in folders:
@@ -138,12 +148,17 @@ def read(path: Path, source: Source) -> tuple[Any, Any]:
             warnings.simplefilter("ignore")  # of what it guesses; `check` looks at the outcome
             # The strings of old files do not say their encoding.
             frame = rdata.read_rda(path, default_encoding="ascii")[source.frame]
-        return frame.drop(columns=source.target), frame[source.target]
+        features, target = frame.drop(columns=source.target), frame[source.target]
     except Exception as error:  # a damaged file breaks the parser in many ways
         raise ValueError(
             f"{path} is not {source.package}'s file or is damaged, get it again "
-            f"({type(error).__name__}: {error})."
+            f"({type(error).__name__}: {' '.join(str(error).split())})."
         ) from error
+    pairs = zip(features, source.columns, strict=False)  # `check` counts them
+    odd = [f"{name}, not {known}" for name, known in pairs if name != known]
+    if odd:
+        raise ValueError(f"{path} has the column {odd[0]}: get it again.")
+    return features, target
 
 
 def fetch(source: Source, data_home: str | None) -> tuple[Any, Any]:
@@ -166,7 +181,7 @@ def fetch(source: Source, data_home: str | None) -> tuple[Any, Any]:
 
 def check(where: str, source: Source, features: Any, target: Any) -> None:
     """Shape, columns, classes and holes."""
-    expected = source.rows, source.columns
+    expected = source.rows, len(source.columns)
     if features.shape != expected:
         raise ValueError(f"{where} has shape {features.shape}, not {expected}: get it again.")
     classes = sorted(set(np.asarray(target, str)))
