@@ -1,0 +1,250 @@
+"""One backbone, eight classifiers: is it the features or the head that suffers from rare classes?
+
+Every trial trains one network on long-tailed images, jointly, with cross-entropy and every image
+drawn alike. Its backbone is then frozen, and only what comes after it changes: a head trained anew
+on class-balanced draws (cRT), one scale per class learnt on such draws (LWS), columns divided by
+a power of their norm (τ-normalisation), the nearest class mean (NCM), or logits minus τ times the
+log of the class prior. Each τ is chosen on a small balanced validation set.
+
+Each of `--seeds` trials has its own images, initial weights and order of the classes by size. All
+train together in one `jax.vmap`. Prints a table.
+
+Kang et al., Decoupling Representation and Classifier for Long-Tailed Recognition, ICLR 2020.
+"""
+
+import dataclasses
+import functools
+import sys
+from pathlib import Path
+
+import datasets
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import train
+import tyro
+from decoupling_heads import METHODS, Classifier, Head, Part, Seen
+from decoupling_report import Result, markdown
+from decoupling_task import CLASSES, Settings, Split, Task, make_task
+from flax import nnx
+from jax import Array
+from tqdm import tqdm
+
+import jimb
+
+# ------------------------------------------------------------------------------------ training
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage(train.Recipe):
+    """A training in which some parts of the classifier learn and the others stay as they are."""
+
+    learns: tuple[str, ...] = ("hidden", "output")
+    power: float = 1.0  # a class of n images is drawn in proportion to n^power
+
+    def model(self, key: Array) -> Classifier:
+        """A freshly initialised classifier."""
+        return Classifier(self.features, self.hidden, self.classes, rngs=nnx.Rngs(key))
+
+    def restore(self, params: nnx.State) -> Classifier:
+        """The classifier with these parameters."""
+        graphdef = nnx.graphdef(nnx.eval_shape(lambda: self.model(jax.random.key(0))))
+        return nnx.merge(graphdef, params, copy=True)
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """AdamW for what learns; no update, nor decay, for what does not."""
+
+        def group(path: tuple[jax.tree_util.DictKey, ...], _: Array) -> str:
+            return "learns" if path[0].key in self.learns else "stays"
+
+        groups = {"learns": super().optimizer, "stays": optax.set_to_zero()}
+        return optax.multi_transform(groups, functools.partial(jax.tree.map_with_path, group))
+
+
+def train_stage(
+    keys: Array, params: nnx.State, data: train.Data, counts: Array, stage: Stage, bar: tqdm
+) -> nnx.State:
+    """Trains what the stage lets learn, in every trial: the parameters after the last epoch."""
+    hyper = train.Hyper(
+        counts=counts,
+        prior=counts / counts.sum(),
+        class_weights=jnp.ones(len(counts)),
+        gamma=jnp.float32(0),
+        beta=jnp.float32(0),
+    )
+    num_examples = data.labels.shape[1]
+    steps = -(-num_examples // stage.batch_size)
+    states = begin_trials(params, stage, num_examples)
+    for epoch in range(stage.steps // steps):
+        states, losses = epoch_of_trials(keys, epoch, states, data, hyper, stage=stage)
+        if not np.isfinite(losses).all():
+            raise FloatingPointError(
+                f"the loss is not finite in epoch {epoch}: lower --learning-rate."
+            )
+        bar.update()
+    return states.params
+
+
+@jax.jit
+@jax.vmap
+def keys_of(trial: Array) -> tuple[Array, Array, Array]:
+    """A trial's keys: of the initial weights, of the head that starts anew, of the plans."""
+    initial, anew, plans = jax.random.split(jax.random.key(trial), 3)
+    return initial, anew, plans
+
+
+@jax.jit(static_argnums=1)
+def init_trials(keys: Array, stage: Stage) -> nnx.State:
+    """Parameters of a fresh classifier per trial."""
+    return jax.vmap(lambda key: nnx.state(stage.model(key), nnx.Param))(keys)
+
+
+@jax.jit(static_argnums=2)
+def new_heads(keys: Array, params: nnx.State, stage: Stage) -> nnx.State:
+    """The parameters with a freshly initialised head, per trial."""
+
+    def one(key: Array, params: nnx.State) -> nnx.State:
+        classifier = stage.restore(params)
+        classifier.output = stage.model(key).output
+        return nnx.state(classifier, nnx.Param)
+
+    return jax.vmap(one)(keys, params)
+
+
+@jax.jit(static_argnums=(1, 2))
+def begin_trials(params: nnx.State, stage: Stage, num_examples: int) -> train.TrainState:
+    """The state before a stage's first epoch, with these parameters."""
+
+    def one(params: nnx.State) -> train.TrainState:
+        fresh = train.init_state(jax.random.key(0), stage, num_examples)
+        return fresh._replace(params=params)
+
+    return jax.vmap(one)(params)
+
+
+@jax.jit(static_argnames="stage")
+def epoch_of_trials(
+    keys: Array,
+    epoch: int,
+    states: train.TrainState,
+    data: train.Data,
+    hyper: train.Hyper,
+    *,
+    stage: Stage,
+) -> tuple[train.TrainState, Array]:
+    """Plan and epoch of every trial: the states and the loss of each step."""
+
+    def one(
+        key: Array, state: train.TrainState, data: train.Data
+    ) -> tuple[train.TrainState, Array]:
+        weights = jimb.sampling.class_power(data.labels, hyper.counts, power=stage.power)
+        num = -(-len(data.labels) // stage.batch_size) * stage.batch_size
+        plan = jimb.sampling.epoch_plan(jax.random.fold_in(key, epoch), weights, num)
+        return train.run_epoch(state, data, plan, hyper, recipe=stage)
+
+    return jax.vmap(one)(keys, states, data)
+
+
+def train_all(settings: Settings, task: Task) -> tuple[Stage, dict[str, nnx.State]]:
+    """The joint network of each trial, and cRT and LWS from it."""
+    data = task.train_data()
+    steps = -(-data.labels.shape[1] // settings.batch_size)
+    joint = Stage(
+        data.images.shape[2],
+        CLASSES,
+        "ce",
+        settings.hidden,
+        settings.batch_size,
+        steps * settings.epochs,
+        settings.learning_rate,
+    )
+    head = dataclasses.replace(
+        joint, steps=steps * settings.head_epochs, learns=("output",), power=0.0
+    )
+    scales = dataclasses.replace(head, learns=("scales",))
+
+    initial, anew, plans = keys_of(jnp.arange(settings.seed, settings.seed + settings.seeds))
+    params = {}
+    total = settings.epochs + 2 * settings.head_epochs
+    with tqdm(total=total, unit="epoch", disable=None, leave=False) as bar:
+
+        def run(name: str, start: nnx.State, stage: Stage) -> nnx.State:
+            bar.set_description(name)
+            return train_stage(plans, start, data, task.counts, stage, bar)
+
+        params["joint"] = run("joint", init_trials(initial, joint), joint)
+        params["cRT"] = run("cRT", new_heads(anew, params["joint"], joint), head)
+        params["LWS"] = run("LWS", params["joint"], scales)
+    return joint, params
+
+
+# ------------------------------------------------------------------------------------- testing
+
+
+@jax.jit(static_argnames="stage")
+def see_trials(params: nnx.State, task: Task, *, stage: Stage) -> Seen:
+    """All images through the backbone; trial after trial, for the images of all are many."""
+
+    def one(trial: tuple[nnx.State, Array, Split, Array, Array]) -> Seen:
+        params, labels, split, mean, deviation = trial
+        classifier = stage.restore(params)
+
+        def part(positions: Array) -> Part:
+            images = (task.images[positions] - mean) / deviation
+            return Part(classifier.backbone(images), labels[positions])
+
+        return Seen(*map(part, split))
+
+    return jax.lax.map(one, (params, task.labels, task.splits, task.mean, task.deviation))
+
+
+@jax.jit(static_argnames=("head", "stage"))
+def score_trials(
+    params: nnx.State, seen: Seen, counts: Array, *, head: Head, stage: Stage
+) -> tuple[Array, ...]:
+    """The fields of a method's `Result`: each trial's accuracies on test images, and its τ."""
+
+    def one(params: nnx.State, seen: Seen) -> tuple[Array, ...]:
+        predictions, tau = head(stage.restore(params), seen, counts / counts.sum())
+        empty = jimb.metrics.init(CLASSES)
+        confusion = jimb.metrics.update(empty, predictions, seen.test.labels)
+        shots = jimb.metrics.shot_accuracy(confusion, counts)
+        return jimb.metrics.balanced_accuracy(confusion), *shots, tau
+
+    return jax.vmap(one)(params, seen)
+
+
+def run(settings: Settings) -> tuple[dict[str, Result], Array]:
+    """Every method, in the order of the table, and the class counts."""
+    task = make_task(settings)
+    stage, params = train_all(settings, task)
+    seen = see_trials(params["joint"], task, stage=stage)
+    results = {}
+    for name, (trained, head) in METHODS.items():
+        scores = score_trials(params[trained], seen, task.counts, head=head, stage=stage)
+        results[name] = Result(*map(np.asarray, scores))
+    return results, task.counts
+
+
+# --------------------------------------------------------------------------------------- main
+
+
+def main() -> None:
+    """Reads the command line, trains, prints the table."""
+    try:
+        settings = tyro.cli(Settings, description=__doc__)
+        results, counts = run(settings)
+    except (ValueError, FloatingPointError, datasets.MissingData) as error:
+        sys.exit(f"decoupling.py: {error}")
+    text = markdown(results, np.asarray(counts), f"{settings.dataset}, {settings.seeds} seeds")
+    print(text)
+    if settings.report is not None:
+        path = Path(settings.report)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
