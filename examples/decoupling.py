@@ -102,15 +102,15 @@ def init_trials(keys: Array, stage: Stage) -> nnx.State:
 
 
 @jax.jit(static_argnums=2)
-def new_heads(keys: Array, params: nnx.State, stage: Stage) -> nnx.State:
-    """The parameters with a freshly initialised head, per trial."""
+def with_head_of(params: nnx.State, fresh: nnx.State, stage: Stage) -> nnx.State:
+    """The parameters, but with the other's head, per trial."""
 
-    def one(key: Array, params: nnx.State) -> nnx.State:
+    def one(params: nnx.State, fresh: nnx.State) -> nnx.State:
         classifier = stage.restore(params)
-        classifier.output = stage.model(key).output
+        classifier.output = stage.restore(fresh).output
         return nnx.state(classifier, nnx.Param)
 
-    return jax.vmap(one)(keys, params)
+    return jax.vmap(one)(params, fresh)
 
 
 @jax.jit(static_argnums=(1, 2))
@@ -175,7 +175,8 @@ def train_all(settings: Settings, task: Task) -> tuple[Stage, dict[str, nnx.Stat
             return train_stage(plans, start, data, task.counts, stage, bar)
 
         params["joint"] = run("joint", init_trials(initial, joint), joint)
-        params["cRT"] = run("cRT", new_heads(anew, params["joint"], joint), head)
+        fresh = init_trials(anew, joint)
+        params["cRT"] = run("cRT", with_head_of(params["joint"], fresh, joint), head)
         params["LWS"] = run("LWS", params["joint"], scales)
     return joint, params
 
