@@ -73,7 +73,7 @@ def choose(
       >>> grid = jnp.linspace(0.0, 2.0, 5)
       >>> print(jimb.posthoc.choose(predict, grid, labels, num_classes=2))
       Choice(value=Array(1., dtype=float32), score=Array(1., dtype=float32),
-        scores=Array([0.5 , 0.5 , 1.  , 0.75, 0.5 ], dtype=float32))
+        scores=Array([0.5 , 0.5 , 1.  , 0.75, 0.75], dtype=float32))
 
       τ of a normalised kernel, by macro-F1:
 

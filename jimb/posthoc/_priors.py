@@ -167,5 +167,6 @@ def _plus_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> t
 _plus.defjvp(_plus_rule)
 
 
-def _row(table: Float[Array, " K"], like: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
-    return jnp.broadcast_to(table, like.shape)
+def _row(table: Float[Array, " K"], like: Float[Array, "*batch K"]) -> Float[Array, "*ones K"]:
+    """The table with axes of size 1 for those of the batch: not split where the batch is."""
+    return table.reshape((1,) * (like.ndim - 1) + table.shape)

@@ -48,7 +48,7 @@ def choose_threshold(
       >>> import jax.numpy as jnp, jimb
       >>> p, labels = jnp.array([0.1, 0.2, 0.3, 0.4, 0.9]), jnp.array([0, 1, 0, 0, 1])
       >>> choice = jimb.posthoc.choose_threshold(p, labels, criterion=jimb.metrics.f1)
-      >>> print(choice.value, choice.score.round(2))
+      >>> print(f"{choice.value:.1f} {choice.score:.2f}")
       0.2 0.67
       >>> def saved(state):
       ...     return -jimb.metrics.expected_cost(state, [[0, 1], [10, 0]])

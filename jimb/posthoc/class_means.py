@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jimb import _checks, _labels, _pairs
 from jimb._numerics import compute_dtype, norm
 from jimb._typing import Array, ArrayLike, Float, Integer
+
+_LOWEST = np.finfo(np.float32).min  # not -inf, from which a compiler would see no change
 
 
 class ClassMeansState(NamedTuple):
@@ -75,9 +78,9 @@ def update(
       where: booleans `[...]`; False leaves an example out, whatever its features and label are.
 
     Returns:
-      A state of the same types, shapes and dtypes, without gradient. Against the exact means of the
-      features, off by some 1e-7 of the spread of a class (or of its batches' means, if they
-      differ more), not of the size of the features; the order of the batches matters as little.
+      A state of the same types, shapes and dtypes, without gradient. Means and rests together are
+      off by less than 1e-7 of the spread of a class, or of its batches' means if they differ
+      more, however large the features; the order of the batches matters as little.
 
     Raises:
       TypeError: features are not floating point, labels not integers, or `where` is not boolean.
@@ -129,7 +132,8 @@ def update(
 
     # Twice: the second sum takes back the rounding of the first, which may be of large numbers.
     deviations = (x - of_class(state.means)) - of_class(state.rests)
-    step = class_mean(deviations)
+    # The maximum keeps the step from a fused multiply-add, which would not round it.
+    step = jnp.maximum(class_mean(deviations), _LOWEST)
     rest = class_mean(deviations - of_class(step))
     return jax.lax.stop_gradient(_moved(state, (step, rest), added))
 
