@@ -30,6 +30,7 @@ from decoupling_task import CLASSES, Settings, Split, Task, make_task
 from flax import nnx
 from jax import Array
 from tqdm import tqdm
+from train_losses import Hyper
 
 import jimb
 
@@ -67,13 +68,7 @@ def train_stage(
     keys: Array, params: nnx.State, data: train.Data, counts: Array, stage: Stage, bar: tqdm
 ) -> nnx.State:
     """Trains what the stage lets learn, in every trial: the parameters after the last epoch."""
-    hyper = train.Hyper(
-        counts=counts,
-        prior=counts / counts.sum(),
-        class_weights=jnp.ones(len(counts)),
-        gamma=jnp.float32(0),
-        beta=jnp.float32(0),
-    )
+    hyper = train.hyper_of(counts)
     num_examples = data.labels.shape[1]
     steps = -(-num_examples // stage.batch_size)
     states = begin_trials(params, stage, num_examples)
@@ -130,7 +125,7 @@ def epoch_of_trials(
     epoch: int,
     states: train.TrainState,
     data: train.Data,
-    hyper: train.Hyper,
+    hyper: Hyper,
     *,
     stage: Stage,
 ) -> tuple[train.TrainState, Array]:

@@ -22,7 +22,7 @@ class Classifier(train.MLP):
     """`train.MLP` in three parts that can learn apart: backbone, head, a scale per class."""
 
     def __init__(self, features: int, hidden: int, classes: int, *, rngs: nnx.Rngs) -> None:
-        super().__init__(features, hidden, classes, one_vs_all=False, rngs=rngs)
+        super().__init__(features, hidden, classes, loss="ce", rngs=rngs)
         self.scales = nnx.Param(jnp.ones(classes))
 
     def backbone(self, images: Array) -> Array:

@@ -23,6 +23,7 @@ import tyro
 from jax import Array
 from parity_report import draw_figure, table
 from tqdm import tqdm
+from train_losses import Hyper
 from train_settings import Sampler, Weights
 
 import jimb
@@ -140,14 +141,7 @@ def run_method(method: Method, task: Task, settings: Settings, bar: tqdm) -> Res
     steps = -(-num_examples // BATCH)
     recipe = train.Recipe(features, 2, method.loss, batch_size=BATCH, steps=steps * task.epochs)
     counts = jimb.class_counts(np.asarray(task.train.labels[0]), 2)
-    weights = train.class_weights(method.weights, counts, BETA)
-    hyper = train.Hyper(
-        counts=jnp.asarray(counts),
-        prior=jnp.asarray(counts / counts.sum()),
-        class_weights=weights,
-        gamma=jnp.float32(GAMMA),
-        beta=jnp.float32(BETA),
-    )
+    hyper = train.hyper_of(counts, weights=method.weights, gamma=GAMMA, beta=BETA)
     pseudocount = jnp.float32(method.pseudocount)
     trials = jnp.arange(settings.seed, settings.seed + num_trials)
     init_keys, plan_keys = keys_of(trials)
@@ -201,7 +195,7 @@ def sampling_of_trials(
     difficulty: jimb.difficulty.DifficultyState,
     last: train.Pass,
     data: train.Data,
-    hyper: train.Hyper,
+    hyper: Hyper,
     pseudocount: Array,
 ) -> Array:
     """`train.sampling_weights` of every trial, `[S, N]`."""
@@ -223,7 +217,7 @@ def epoch_of_trials(
     states: train.TrainState,
     data: train.Data,
     weights: Array,
-    hyper: train.Hyper,
+    hyper: Hyper,
     *,
     recipe: train.Recipe,
 ) -> tuple[train.TrainState, train.Pass]:

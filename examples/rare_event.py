@@ -150,17 +150,11 @@ def run_method(method: Method, name: tabular.Name, task: Task, epochs: int, bar:
         steps=-(-num_rows // BATCH) * epochs,
         learning_rate=LEARNING_RATE[name],
         sampler=method.sampler,
-        mined=method.mined,
+        mining=method.mined,
     )
     counts = jimb.class_counts(task.train.labels[0], 2)
-    weights = jimb.mean_one(train.class_weights(method.weights, counts, BETA), counts)
-    hyper = train.Hyper(
-        counts=jnp.asarray(counts),
-        prior=jnp.asarray(counts / counts.sum()),
-        class_weights=weights,
-        gamma=jnp.float32(GAMMA),
-        beta=jnp.float32(BETA),
-    )
+    hyper = train.hyper_of(counts, weights=method.weights, gamma=GAMMA, beta=BETA)
+    hyper = hyper._replace(class_weights=jimb.mean_one(hyper.class_weights, counts))
     data = train.Data(task.train.features, jnp.asarray(task.train.labels))
     states, plan_keys = init_trials(task.trials, recipe, num_rows)
     last = train.Pass(jnp.ones((num_trials, num_rows)), jnp.ones((num_trials, num_rows)))

@@ -4,10 +4,10 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import optax
 import train
 from flax import nnx
 from jax import Array
+from train_losses import Hyper
 from train_settings import Sampler
 
 import jimb
@@ -21,9 +21,9 @@ class MLP(train.MLP):
     """Two hidden layers."""
 
     def __init__(
-        self, features: int, hidden: int, classes: int, *, one_vs_all: bool, rngs: nnx.Rngs
+        self, features: int, hidden: int, classes: int, *, loss: str, rngs: nnx.Rngs
     ) -> None:
-        super().__init__(features, hidden, classes, one_vs_all=one_vs_all, rngs=rngs)
+        super().__init__(features, hidden, classes, loss=loss, rngs=rngs)
         self.second = nnx.Linear(hidden, hidden, rngs=rngs)
 
     def __call__(self, images: Array) -> Array:
@@ -33,39 +33,21 @@ class MLP(train.MLP):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe(train.Recipe):
-    """What is compiled: that of `train.py`, the sampler, and whether hard examples are mined."""
+    """What is compiled: that of `train.py`, and the sampler."""
 
     sampler: Sampler = "uniform"
-    mined: bool = False
 
     def model(self, key: Array) -> MLP:
         """A freshly initialised model."""
-        sizes = self.features, self.hidden, self.classes
-        return MLP(*sizes, one_vs_all=False, rngs=nnx.Rngs(key))
+        return MLP(self.features, self.hidden, self.classes, loss=self.loss, rngs=nnx.Rngs(key))
 
-
-def run_epoch(
-    state: train.TrainState, data: train.Data, plan: Array, hyper: train.Hyper, *, recipe: Recipe
-) -> tuple[train.TrainState, Array]:
-    """`train.run_epoch`, with the mean over the hardest negatives and all positives if mined."""
-
-    def train_step(state: train.TrainState, rows: Array) -> tuple[train.TrainState, Array]:
-        features, labels = data.images[rows], data.labels[rows]
-
-        def mean_loss(params: nnx.State) -> Array:
-            losses = train.LOSSES[recipe.loss](recipe.apply(params, features), labels, hyper)
-            if not recipe.mined:
-                return jimb.weighted_mean(losses)
-            keep = jnp.array([KEPT_NEGATIVES, 1.0])  # of group 0 and of group 1
-            kept = jimb.mining.hard_example_weights(losses, keep=keep, group=labels)
-            return jimb.weighted_mean(losses, kept)
-
-        loss, gradients = jax.value_and_grad(mean_loss)(state.params)
-        updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        return state._replace(step=state.step + 1, params=params, opt_state=opt_state), loss
-
-    return jax.lax.scan(train_step, state, plan.reshape(-1, recipe.batch_size))
+    def kept(self, losses: Array, labels: Array, hyper: Hyper) -> Array | None:
+        """Weights of a batch's mean, if mined: its hardest negatives and all positives."""
+        if not self.mining:
+            return None
+        keep = jnp.array([KEPT_NEGATIVES, 1.0])  # of group 0 and of group 1
+        weights: Array = jimb.mining.hard_example_weights(losses, keep=keep, group=labels)
+        return weights
 
 
 @jax.jit(static_argnums=(1, 2))
@@ -86,7 +68,7 @@ def epoch_of_trials(
     states: train.TrainState,
     last: train.Pass,
     data: train.Data,
-    hyper: train.Hyper,
+    hyper: Hyper,
     *,
     recipe: Recipe,
 ) -> tuple[train.TrainState, train.Pass, Array]:
@@ -100,7 +82,7 @@ def epoch_of_trials(
         )
         num = -(-weights.shape[0] // BATCH) * BATCH
         plan = jimb.sampling.epoch_plan(jax.random.fold_in(key, epoch), weights, num)
-        state, losses = run_epoch(state, data, plan, hyper, recipe=recipe)
+        state, losses = train.run_epoch(state, data, plan, hyper, recipe=recipe)
         if recipe.sampler in ("difficulty", "loss"):
             state, last = train.end_epoch(state, data, recipe=recipe)
         return state, last, losses.mean()

@@ -10,7 +10,6 @@ host: it draws each plan, and prints.
 
 import dataclasses
 import sys
-from collections.abc import Callable
 from typing import NamedTuple
 
 import datasets
@@ -23,7 +22,8 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike
 from tqdm import tqdm
-from train_settings import Sampler, Settings, Weights, describe
+from train_losses import COSINE, LOSSES, ONE_VS_ALL, Hyper
+from train_settings import Rebalance, Sampler, Settings, Weights, describe
 
 import jimb
 
@@ -31,31 +31,25 @@ import jimb
 
 
 class MLP(nnx.Module):
-    """One hidden layer."""
+    """One hidden layer, and the output that its loss asks for."""
 
     def __init__(
-        self, features: int, hidden: int, classes: int, *, one_vs_all: bool, rngs: nnx.Rngs
+        self, features: int, hidden: int, classes: int, *, loss: str, rngs: nnx.Rngs
     ) -> None:
         self.hidden = nnx.Linear(features, hidden, rngs=rngs)
-        bias_init = jimb.one_vs_all_bias_init if one_vs_all else nnx.initializers.zeros
+        bias_init = jimb.one_vs_all_bias_init if loss in ONE_VS_ALL else nnx.initializers.zeros
         self.output = nnx.Linear(hidden, classes, bias_init=bias_init, rngs=rngs)
+        self.cosine = loss in COSINE
 
     def __call__(self, images: Array) -> Array:
-        """Logits `[..., classes]`."""
-        return self.output(nnx.relu(self.hidden(images)))
+        """Logits `[..., classes]`, cosines for LDAM."""
+        features = nnx.relu(self.hidden(images))
+        if self.cosine:
+            return jimb.cosine_logits(features, self.output.kernel[...])
+        return self.output(features)
 
 
 # -------------------------------------------------------------------------------------- state
-
-
-class Hyper(NamedTuple):
-    """What may differ between trainings in one `vmap`: numbers and class tables, all traced."""
-
-    counts: Array  # [K]
-    prior: Array  # [K], of the stream that the epoch is drawn by
-    class_weights: Array  # [K]
-    gamma: Array
-    beta: Array
 
 
 class Data(NamedTuple):
@@ -74,28 +68,6 @@ class TrainState(NamedTuple):
     difficulty: jimb.difficulty.DifficultyState
 
 
-LossFn = Callable[[Array, Array, Hyper], Array]
-
-LOSSES: dict[str, LossFn] = {
-    "ce": lambda logits, labels, h: jimb.softmax_cross_entropy_loss(
-        logits, labels, class_weights=h.class_weights
-    ),
-    "focal": lambda logits, labels, h: jimb.softmax_focal_loss(
-        logits, labels, gamma=h.gamma, class_weights=h.class_weights
-    ),
-    "cb-softmax": lambda logits, labels, h: jimb.class_balanced_softmax_loss(
-        logits, labels, h.counts, beta=h.beta
-    ),
-    "cb-sigmoid": lambda logits, labels, h: jimb.class_balanced_sigmoid_loss(
-        logits, labels, h.counts, beta=h.beta
-    ),
-    "cb-focal": lambda logits, labels, h: jimb.class_balanced_focal_loss(
-        logits, labels, h.counts, beta=h.beta, gamma=h.gamma
-    ),
-    "logit-adjusted": lambda logits, labels, h: jimb.logit_adjusted_loss(logits, labels, h.prior),
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What is compiled into a training: model, loss, optimiser, shapes. Hashable."""
@@ -107,17 +79,34 @@ class Recipe:
     batch_size: int = 64
     steps: int = 300  # of the whole training, for the learning rate's cosine
     learning_rate: float = 3e-3
+    rebalance: Rebalance = "always"
+    mining: bool = False  # train on the hardest of each batch only
 
     def model(self, key: Array) -> MLP:
         """A freshly initialised model."""
-        one_vs_all = self.loss in ("cb-sigmoid", "cb-focal")
-        sizes = self.features, self.hidden, self.classes
-        return MLP(*sizes, one_vs_all=one_vs_all, rngs=nnx.Rngs(key))
+        return MLP(self.features, self.hidden, self.classes, loss=self.loss, rngs=nnx.Rngs(key))
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
         """AdamW along a cosine to 0."""
         return optax.adamw(optax.cosine_decay_schedule(self.learning_rate, self.steps))
+
+    @property
+    def share(self) -> optax.Schedule:
+        """How far the re-balancing is on at a step, from 0 to 1."""
+        if self.rebalance == "deferred":
+            off, on = optax.constant_schedule(0.0), optax.constant_schedule(1.0)
+            return optax.join_schedules([off, on], [self.steps * 4 // 5])
+        if self.rebalance == "progressive":
+            return optax.linear_schedule(0.0, 1.0, self.steps)
+        return optax.constant_schedule(1.0)
+
+    def kept(self, losses: Array, labels: Array, hyper: Hyper) -> Array | None:
+        """Weights of a batch's mean: its hardest examples, or None for all."""
+        if not self.mining:
+            return None
+        weights: Array = jimb.mining.hard_example_weights(losses, keep=hyper.keep)
+        return weights
 
     def apply(self, params: nnx.State, images: Array) -> Array:
         """Logits; pure."""
@@ -136,26 +125,35 @@ def init_state(key: Array, recipe: Recipe, num_examples: int) -> TrainState:
 # -------------------------------------------------------------------------- one epoch, compiled
 
 
+def train_step(
+    state: TrainState, images: Array, labels: Array, hyper: Hyper, *, recipe: Recipe
+) -> tuple[TrainState, Array, Array]:
+    """One step of the optimiser on a batch: `(state, mean loss, loss of each example)`."""
+    share = recipe.share(state.step)
+    now = hyper._replace(class_weights=(1 - share) + share * hyper.class_weights)
+
+    def mean_loss(params: nnx.State) -> tuple[Array, Array]:
+        losses = LOSSES[recipe.loss](recipe.apply(params, images), labels, now)
+        return jimb.weighted_mean(losses, recipe.kept(losses, labels, hyper)), losses
+
+    (loss, losses), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
+    updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return state._replace(step=state.step + 1, params=params, opt_state=opt_state), loss, losses
+
+
 @jax.jit(static_argnames="recipe")
 def run_epoch(
     state: TrainState, data: Data, plan: Array, hyper: Hyper, *, recipe: Recipe
 ) -> tuple[TrainState, Array]:
     """Trains on the positions of `plan`, a batch a step: `(state, loss of each step)`."""
 
-    def train_step(state: TrainState, positions: Array) -> tuple[TrainState, Array]:
+    def step(state: TrainState, positions: Array) -> tuple[TrainState, Array]:
         images, labels = data.images[positions], data.labels[positions]
+        state, loss, _ = train_step(state, images, labels, hyper, recipe=recipe)
+        return state, loss
 
-        def mean_loss(params: nnx.State) -> Array:
-            losses = LOSSES[recipe.loss](recipe.apply(params, images), labels, hyper)
-            return jimb.weighted_mean(losses)
-
-        loss, gradients = jax.value_and_grad(mean_loss)(state.params)
-        updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        return state._replace(step=state.step + 1, params=params, opt_state=opt_state), loss
-
-    batches = plan.reshape(-1, recipe.batch_size)
-    return jax.lax.scan(train_step, state, batches)
+    return jax.lax.scan(step, state, plan.reshape(-1, recipe.batch_size))
 
 
 class Pass(NamedTuple):
@@ -182,6 +180,25 @@ def predict(state: TrainState, images: Array, *, recipe: Recipe) -> Array:
 
 
 # ------------------------------------------------------------------------------ plans and weights
+
+
+def hyper_of(
+    counts: np.ndarray | Array,
+    *,
+    weights: Weights = "none",
+    gamma: float = 2.0,
+    beta: float = 0.9999,
+    keep: float = 1.0,
+) -> Hyper:
+    """The numbers of a training on these class counts, drawn uniformly."""
+    return Hyper(
+        counts=jnp.asarray(counts),
+        prior=jnp.asarray(counts / counts.sum()),
+        class_weights=class_weights(weights, counts, beta),
+        gamma=jnp.float32(gamma),
+        beta=jnp.float32(beta),
+        keep=jnp.float32(keep),
+    )
 
 
 def class_weights(name: Weights, counts: ArrayLike, beta: float) -> Array:
@@ -219,14 +236,9 @@ def train(settings: Settings, dataset: datasets.Dataset) -> jimb.metrics.Confusi
     data = Data(jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels))
     num_examples, features = data.images.shape
     counts = jimb.class_counts(dataset.train_labels, dataset.num_classes)
-    beta = 0.9999 if settings.beta is None else settings.beta
-    hyper = Hyper(
-        counts=jnp.asarray(counts),
-        prior=jnp.asarray(counts / counts.sum()),
-        class_weights=class_weights(settings.weights or "none", counts, beta),
-        gamma=jnp.float32(2.0 if settings.gamma is None else settings.gamma),
-        beta=jnp.float32(beta),
-    )
+    chosen = {name: getattr(settings, name) for name in ("gamma", "beta", "keep")}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    hyper = hyper_of(counts, weights=settings.weights or "none", **given)
     steps = -(-num_examples // settings.batch_size)
     recipe = Recipe(
         features=features,
@@ -236,6 +248,8 @@ def train(settings: Settings, dataset: datasets.Dataset) -> jimb.metrics.Confusi
         batch_size=settings.batch_size,
         steps=steps * settings.epochs,
         learning_rate=settings.learning_rate,
+        rebalance=settings.rebalance or "always",
+        mining=settings.keep is not None,
     )
     sampler: Sampler = settings.sampler or "uniform"
     pseudocount = 1.0 if settings.pseudocount is None else settings.pseudocount
@@ -246,6 +260,7 @@ def train(settings: Settings, dataset: datasets.Dataset) -> jimb.metrics.Confusi
     epochs = tqdm(range(settings.epochs), desc=describe(settings), disable=None, leave=False)
     for epoch in epochs:
         weights = sampling_weights(sampler, state.difficulty, last, data, hyper, pseudocount)
+        weights = jimb.sampling.mix_uniform(weights, amount=1 - recipe.share(state.step))
         # What these weights draw, not the data set, is what logit adjustment corrects for: drawn
         # class-balanced, the prior is uniform and nothing is left to adjust.
         summary = jimb.difficulty.summarize_weights(weights, data.labels, recipe.classes)

@@ -3,8 +3,25 @@
 import dataclasses
 from typing import Literal
 
-Loss = Literal["ce", "focal", "cb-softmax", "cb-sigmoid", "cb-focal", "logit-adjusted"]
+from train_losses import WEIGHTED
+
+Loss = Literal[
+    "ce",
+    "smoothed",
+    "focal",
+    "sigmoid",
+    "sigmoid-focal",
+    "asymmetric",
+    "cb-softmax",
+    "cb-sigmoid",
+    "cb-focal",
+    "balanced-softmax",
+    "logit-adjusted",
+    "vs",
+    "ldam",
+]
 Weights = Literal["none", "inverse", "sqrt-inverse", "effective"]
+Rebalance = Literal["always", "deferred", "progressive"]
 Sampler = Literal["uniform", "class-balanced", "sqrt", "difficulty", "loss", "delta"]
 
 
@@ -13,17 +30,24 @@ class Settings:
     """Train on imbalanced data; with none of loss, weights and sampler, compare two recipes."""
 
     loss: Loss | None = None
-    """Loss: softmax cross-entropy (ce) or focal, one of the class-balanced trio, or logit-adjusted:
-    cross-entropy with the log of the class prior that the sampler draws added to the logits."""
+    """Loss: softmax cross-entropy (ce), with label smoothing (smoothed) or focal; sigmoid losses,
+    one question per class (sigmoid, sigmoid-focal, asymmetric); the class-balanced trio (cb-*);
+    losses that know the class prior which the sampler draws (balanced-softmax, logit-adjusted, vs);
+    ldam on a cosine head."""
     gamma: float | None = None
     """Focusing exponent of the focal losses; 2 if left out."""
     weights: Weights | None = None
-    """Class weights on ce or focal, from the training counts; none if left out."""
+    """Class weights on ce, smoothed, focal or ldam, from the training counts; none if left out."""
     beta: float | None = None
     """β of the effective number, for cb-* losses and effective weights; 0.9999 if left out."""
     sampler: Sampler | None = None
     """How each epoch draws its examples; uniform if left out. The last three draw in proportion to
     the difficulty, to the current loss, and to the prediction delta du + dl of the last epoch."""
+    rebalance: Rebalance | None = None
+    """When class weights and sampler act: always (if left out), deferred to the last fifth of the
+    training, or progressive, from nothing at the start to all at the end."""
+    keep: float | None = None
+    """Hard-example mining: the share of each batch, the hardest, that is trained on."""
     pseudocount: float | None = None
     """Pseudocount c of the difficulty sampler, smaller is sharper; 1 if left out."""
     dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
@@ -46,10 +70,17 @@ class Settings:
     def __post_init__(self) -> None:
         """Combinations that mean nothing are refused, not ignored."""
         balanced = self.loss is not None and self.loss.startswith("cb-")
-        if self.weights not in (None, "none") and self.loss not in (None, "ce", "focal"):
+        if self.weights not in (None, "none") and self.loss not in (None, *WEIGHTED):
             raise ValueError(f"--weights needs --loss ce or focal: leave it out of {self.loss}.")
-        if self.gamma is not None and self.loss not in ("focal", "cb-focal"):
+        if self.gamma is not None and self.loss not in ("focal", "sigmoid-focal", "cb-focal"):
             raise ValueError("--gamma needs a focal loss: add --loss focal or --loss cb-focal.")
+        if self.loss == "ldam" and self.sampler in ("difficulty", "loss", "delta"):
+            raise ValueError(f"--sampler {self.sampler} needs logits, and ldam has cosines.")
+        balancing = self.weights not in (None, "none") or self.sampler not in (None, "uniform")
+        if self.rebalance not in (None, "always") and not balancing:
+            raise ValueError("--rebalance needs --weights or --sampler, which it turns on.")
+        if self.keep is not None and not 0 < self.keep <= 1:
+            raise ValueError(f"--keep must lie in (0, 1], got {self.keep}.")
         if self.beta is not None and not balanced and self.weights != "effective":
             raise ValueError("--beta needs a cb-* loss or --weights effective.")
         if self.pseudocount is not None and self.sampler != "difficulty":
@@ -73,4 +104,8 @@ def describe(settings: Settings) -> str:
         words.append(f"{settings.weights} weights")
     if settings.sampler not in (None, "uniform"):
         words.append(f"{settings.sampler} sampling")
+    if settings.rebalance not in (None, "always"):
+        words.append(str(settings.rebalance))
+    if settings.keep is not None:
+        words.append(f"hardest {settings.keep:.0%}")
     return ", ".join(words)

@@ -18,6 +18,7 @@ from jimb.difficulty import DifficultyState
 sys.path.append(str(Path(__file__).parent.parent / "examples"))
 import parity
 import train
+from train_losses import Hyper
 
 
 class Trials(NamedTuple):
@@ -25,7 +26,7 @@ class Trials(NamedTuple):
 
     data: train.Data
     digits: np.ndarray  # [S, N]
-    hyper: train.Hyper
+    hyper: Hyper
     state: train.TrainState
     plan_keys: Array
     recipe: train.Recipe
@@ -52,8 +53,7 @@ def make_trials(
     recipe = train.Recipe(
         features, 2, "ce", batch_size=batch, steps=steps, learning_rate=learning_rate
     )
-    counts = jnp.asarray(jimb.class_counts(np.asarray(task.train.labels[0]), 2))
-    hyper = train.Hyper(counts, counts / counts.sum(), jnp.ones(2), jnp.float32(0), jnp.float32(0))
+    hyper = train.hyper_of(jimb.class_counts(np.asarray(task.train.labels[0]), 2))
     init_keys, plan_keys = parity.keys_of(jnp.asarray(seeds))
     state = parity.init_trials(init_keys, recipe, num_examples)
     return Trials(task.train, task.train_digits, hyper, state, plan_keys, recipe)
@@ -87,7 +87,7 @@ def online_epoch(
     epoch: int,
     states: Both,
     data: train.Data,
-    hyper: train.Hyper,
+    hyper: Hyper,
     *,
     recipe: train.Recipe,
 ) -> Both:

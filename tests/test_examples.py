@@ -55,6 +55,9 @@ def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys):
         {"weights": "sqrt-inverse", "sampler": "class-balanced"},
         {"loss": "cb-softmax", "sampler": "difficulty", "pseudocount": 0.5},
         {"loss": "logit-adjusted", "sampler": "difficulty", "hidden": 1, "batch_size": 341},
+        {"loss": "ldam", "weights": "effective", "rebalance": "deferred"},
+        {"loss": "asymmetric", "sampler": "class-balanced", "rebalance": "progressive"},
+        {"loss": "smoothed", "keep": 0.25},
     ],
 )
 def test_options_combine(digits, options):
@@ -73,6 +76,9 @@ def test_options_combine(digits, options):
         (["--loss", "focal", "--gamma", "-1"], "--gamma must be at least 0"),
         (["--loss", "cb-softmax", "--beta", "2"], "--beta must lie in"),
         (["--sampler", "difficulty", "--pseudocount", "0"], "pseudocount must lie in"),
+        (["--rebalance", "deferred"], "--rebalance needs --weights or --sampler"),
+        (["--keep", "0"], "--keep must lie in (0, 1]"),
+        (["--loss", "ldam", "--sampler", "loss"], "needs logits, and ldam has cosines"),
         (["--imbalance", "0.5"], "imbalance must be at least 1"),
         (["--epochs", "0"], "--epochs must be at least 1"),
         (["--loss", "hinge"], "hinge"),
@@ -98,7 +104,7 @@ def test_an_epoch_compiles_once_for_all_hyper_parameters_and_equals_single_runs(
     counts = jnp.array([100, 10, 1])
 
     def losses(gamma, beta):
-        hyper = train.Hyper(counts, counts / counts.sum(), jnp.ones(3), gamma, beta)
+        hyper = train.Hyper(counts, counts / counts.sum(), jnp.ones(3), gamma, beta, jnp.ones(()))
         return train.run_epoch(state, data, plan, hyper, recipe=recipe)[1]
 
     gammas, betas = jnp.array([0.0, 0.5, 2.0]), jnp.array([0.0, 0.9, 0.9999])
@@ -153,7 +159,7 @@ def test_with_uniform_sampling_the_prior_is_that_of_the_data_set(digits, monkeyp
 def test_the_logit_adjusted_loss_reads_the_prior():
     rng = np.random.default_rng(0)
     logits, labels, prior = rng.normal(size=(6, 3)), np.arange(6) % 3, np.array([0.7, 0.2, 0.1])
-    hyper = train.Hyper(jnp.ones(3), jnp.asarray(prior), jnp.ones(3), jnp.ones(()), jnp.ones(()))
+    hyper = train.hyper_of(np.ones(3))._replace(prior=jnp.asarray(prior))
     losses = train.LOSSES["logit-adjusted"](jnp.asarray(logits), jnp.asarray(labels), hyper)
     shares = prior * np.exp(logits)
     expected = -np.log(shares[np.arange(6), labels] / shares.sum(1))

@@ -220,29 +220,29 @@ def test_features_are_standardised_by_the_training_part(folder):
 
 def test_mining_trains_on_the_hardest_quarter_of_the_negatives_and_all_positives(folder):
     task = task_of(folder)
-    recipe = rare_event_train.Recipe(9, 2, "ce", batch_size=180, steps=1, mined=True)
+    recipe = rare_event_train.Recipe(9, 2, "ce", batch_size=180, steps=1, mining=True)
     data = train.Data(task.train.features[0], jnp.asarray(task.train.labels[0]))
     state = train.init_state(jax.random.key(0), recipe, 180)
-    hyper = train.Hyper(jnp.ones(2), jnp.ones(2) / 2, jnp.ones(2), jnp.ones(()), jnp.ones(()))
+    hyper = train.hyper_of(np.ones(2))
     logits = np.asarray(train.predict(state, data.images, recipe=recipe), np.float64)
     odds = (logits[:, 1] - logits[:, 0]) * np.where(data.labels == 1, 1, -1)
     losses = np.log1p(np.exp(-odds))
     positive = np.asarray(data.labels) == 1
     hardest = np.sort(losses[~positive])[-42:]  # of 168
     expected = np.concatenate([losses[positive], hardest]).mean()
-    _, (loss,) = rare_event_train.run_epoch(state, data, jnp.arange(180), hyper, recipe=recipe)
+    _, (loss,) = train.run_epoch(state, data, jnp.arange(180), hyper, recipe=recipe)
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", rare_event.METHODS, ids=lambda method: method.name)
 def test_an_epoch_of_every_method_keeps_the_form_of_its_state(method):
     recipe = rare_event_train.Recipe(
-        9, 2, method.loss, batch_size=256, sampler=method.sampler, mined=method.mined
+        9, 2, method.loss, batch_size=256, sampler=method.sampler, mining=method.mined
     )
     start = jax.eval_shape(lambda: rare_event_train.init_trials(jnp.arange(2), recipe, 300))
     rows = jnp.ones((2, 300))
     data = train.Data(jnp.ones((2, 300, 9)), jnp.zeros((2, 300), jnp.int32))
-    hyper = train.Hyper(jnp.ones(2), jnp.ones(2) / 2, jnp.ones(2), jnp.ones(()), jnp.ones(()))
+    hyper = train.hyper_of(np.ones(2))
 
     def epoch(states, keys, last):
         return rare_event_train.epoch_of_trials(keys, 0, states, last, data, hyper, recipe=recipe)
