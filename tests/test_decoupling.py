@@ -1,6 +1,7 @@
 """`examples/decoupling.py` freezes what it says it freezes, and its heads are the textbook's."""
 
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import decoupling
@@ -237,6 +238,19 @@ def test_a_cell_is_the_mean_and_the_paired_difference_with_its_standard_error():
     assert decoupling_report.cell(baseline, baseline, True) == " 50.0"
     nothing = np.full(3, np.nan)
     assert decoupling_report.cell(nothing, nothing, False) == "–"
+
+
+def test_the_page_holds_tables_of_the_form_that_is_printed():
+    page = Path(__file__).parents[1].joinpath("docs", "decoupling.md").read_text(encoding="utf-8")
+    names = [line.split("|")[1].strip() for line in page.splitlines() if line.count("±") == 4]
+    assert names == list(decoupling_heads.METHODS)[1:] * 2  # digits, Fashion-MNIST
+    nothing = np.full(2, np.nan)
+    empty = {"joint training": decoupling_report.Result(*[nothing] * 5)}
+    for largest, imbalance in ((120, 50), (1000, 100)):
+        counts = np.round(largest * imbalance ** (-np.arange(10) / 9))
+        head = decoupling_report.table(empty, counts).splitlines()[0]
+        columns = [column.strip() for column in head.split("|")]
+        assert columns in [[c.strip() for c in line.split("|")] for line in page.splitlines()]
 
 
 @pytest.mark.parametrize(
