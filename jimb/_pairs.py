@@ -128,16 +128,16 @@ def _excess(x: Pair, guess: Array) -> Array:
     return (high - 1) + low
 
 
+def _added(a: list[Array], b: list[Array]) -> list[Array]:
+    pairs = zip(_pairs(a), _pairs(b), strict=True)
+    return jax.tree.leaves([_add_lazily(x, y) for x, y in pairs])
+
+
 def sums(*values: Pair) -> tuple[Pair, ...]:
     """The sums over the last axis, all in one pass."""
     operands = jax.tree.leaves(values)
     zeros = [np.float32(0)] * len(operands)
-
-    def added(a: list[Array], b: list[Array]) -> list[Array]:
-        pairs = zip(_pairs(a), _pairs(b), strict=True)
-        return jax.tree.leaves([_add_lazily(x, y) for x, y in pairs])
-
-    totals = jax.lax.reduce(operands, zeros, added, (operands[0].ndim - 1,))
+    totals = jax.lax.reduce(operands, zeros, _added, (operands[0].ndim - 1,))
     return tuple(two_sum(*total) for total in _pairs(totals))
 
 

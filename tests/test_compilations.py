@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jimb import difficulty, sampling
+from jimb import _pairs, difficulty, sampling
 
 
 def compilations(fn):
@@ -76,6 +76,13 @@ def test_a_tracker_update_in_chunks_without_jit(tracker):
 
     assert compilations(update) > 0
     assert compilations(update) == 0
+
+
+def test_sums_of_pairs_without_jit():
+    pairs = [(jnp.full((3, 7), value), jnp.zeros((3, 7))) for value in (1.0, 2.0)]
+    first, again = (lambda i=i: _pairs.sums(pairs[i], pairs[i]) for i in (0, 1))
+    assert compilations(first) > 0
+    assert compilations(again) == 0
 
 
 PLATFORMS = ("cpu", "cuda", "tpu")
