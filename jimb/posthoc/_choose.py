@@ -77,7 +77,7 @@ def choose(
 
       τ of a normalised kernel, by macro-F1:
 
-      >>> features = jnp.array([[1.0, 0.0], [0.6, 0.2], [0.3, 0.2]])
+      >>> features = jnp.array([[1.0, 0.0], [0.6, 0.2], [0.15, 0.2]])
       >>> kernel = jnp.array([[2.0, 0.0], [0.0, 1.0]])
       >>> choice = jimb.posthoc.choose(
       ...     lambda tau: (features @ jimb.posthoc.tau_normalize(kernel, tau=tau)).argmax(-1),
