@@ -142,31 +142,35 @@ def make_task(table: tabular.Table, settings: Settings) -> Task:
 def run_method(method: Method, name: tabular.Name, task: Task, epochs: int, bar: tqdm) -> Result:
     """Trains all trials of one method at once, and judges them on the test part."""
     num_trials, num_rows, num_features = task.train.features.shape
-    recipe = Recipe(
+    model = Recipe(
         features=num_features,
         classes=2,
-        loss=method.loss,
+        loss="ce",
         batch_size=BATCH,
         steps=-(-num_rows // BATCH) * epochs,
         learning_rate=LEARNING_RATE[name],
-        sampler=method.sampler,
-        mining=method.mined,
+    )
+    recipe = dataclasses.replace(
+        model, loss=method.loss, sampler=method.sampler, mining=method.mined
     )
     counts = jimb.class_counts(task.train.labels[0], 2)
     hyper = train.hyper_of(counts, weights=method.weights, gamma=GAMMA, beta=BETA)
     hyper = hyper._replace(class_weights=jimb.mean_one(hyper.class_weights, counts))
     data = train.Data(task.train.features, jnp.asarray(task.train.labels))
-    states, plan_keys = init_trials(task.trials, recipe, num_rows)
+    states, plan_keys = init_trials(task.trials, model, num_rows)  # compiled once for all
     last = train.Pass(jnp.ones((num_trials, num_rows)), jnp.ones((num_trials, num_rows)))
     for epoch in range(epochs):
         states, last, losses = epoch_of_trials(
             plan_keys, epoch, states, last, data, hyper, recipe=recipe
         )
         if not np.isfinite(losses).all():
-            raise FloatingPointError(f"the loss of {method.name} is not finite in epoch {epoch}.")
+            raise FloatingPointError(
+                f"the loss of {method.name} is not finite in epoch {epoch} on {name}: lower its "
+                f"LEARNING_RATE."
+            )
         bar.update()
     validation, test = (
-        margins_of_trials(states, part.features, recipe) for part in (task.validation, task.test)
+        margins_of_trials(states, part.features, model) for part in (task.validation, task.test)
     )
     return judge(task, hyper.counts, validation, test)
 
@@ -174,11 +178,8 @@ def run_method(method: Method, name: tabular.Name, task: Task, epochs: int, bar:
 def judge(task: Task, counts: Array, validation: Array, test: Array) -> Result:
     """PR-AUC, and recall and precision at the three thresholds, of every trial on the test part."""
     labels = task.validation.labels
-    # F1 is best at the score of an event: any threshold between two of them keeps more rows that
-    # are none. So the validation part's events are the whole grid.
-    events = np.stack([np.flatnonzero(row) for row in labels])
     thresholds, confusions = confusions_of_trials(
-        validation, jnp.asarray(labels), events, test, jnp.asarray(task.test.labels), counts
+        validation, jnp.asarray(labels), test, jnp.asarray(task.test.labels), counts
     )
     cells = np.asarray(confusions.counts)  # [S, 3, 2, 2]
     alarms, hits = cells[..., 1].sum(-1), cells[..., 1, 1]
@@ -198,16 +199,13 @@ def pr_auc(labels: np.ndarray, margins: Array) -> np.ndarray:
 
 
 @jax.jit
-@functools.partial(jax.vmap, in_axes=(0, 0, 0, 0, 0, None))
+@functools.partial(jax.vmap, in_axes=(0, 0, 0, 0, None))
 def confusions_of_trials(
-    validation: Array, labels: Array, events: Array, test: Array, test_labels: Array, counts: Array
+    validation: Array, labels: Array, test: Array, test_labels: Array, counts: Array
 ) -> tuple[Array, jimb.metrics.ConfusionState]:
     """The chosen threshold, and the test part's confusion at 0.5, at the prior, and at it."""
     chosen = jimb.posthoc.choose_threshold(
-        jax.nn.sigmoid(validation),
-        labels,
-        thresholds=jax.nn.sigmoid(validation[events]),
-        criterion=jimb.metrics.f1,
+        jax.nn.sigmoid(validation), labels, criterion=jimb.metrics.f1
     )
     probabilities = jax.nn.sigmoid(test)
     moved = jimb.posthoc.move_threshold(probabilities, counts)

@@ -198,10 +198,9 @@ number has β = 0.9999. Focal is `softmax_focal_loss` with γ = 2; for two class
 focal loss of the difference of the logits. OHEM keeps all positives and the hardest quarter of the
 negatives of each batch. Difficulty has pseudocount 1.
 
-The tables are files of two R packages, which need no R and no root:
-`apt-get download r-cran-mlbench && dpkg -x r-cran-mlbench_*.deb data`, and the same with
-`r-cran-kernlab`. With `--source openml` scikit-learn downloads them instead; that way has been
-tested with a stand-in for the download only.
+The tables are files of two R packages: `sh examples/get_data.sh r-cran-mlbench r-cran-kernlab`
+brings them into `data`, and needs no R and no root. With `--source openml` scikit-learn downloads
+the tables instead; that way has been tested with a stand-in for the download only.
 """
 
 

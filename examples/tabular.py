@@ -131,11 +131,10 @@ def find(name: Name, data_dir: str | None) -> Path:
     for folder in folders:
         if (folder / source.file).is_file():
             return folder / source.file
-    looked, debian = ", ".join(map(str, folders)), f"r-cran-{source.package}"
     raise MissingData(
-        f"{source.file} is not in {looked}; get it with `apt-get download {debian} && "
-        f"dpkg -x {debian}_*.deb data`, which needs no root, say where it is with --data-dir, or "
-        f"download the table with --source openml."
+        f"{source.file} is not in {', '.join(map(str, folders))}; get it with "
+        f"`sh examples/get_data.sh r-cran-{source.package}`, which needs no root, say where it is "
+        f"with --data-dir, or download the table with --source openml."
     )
 
 

@@ -137,8 +137,7 @@ def test_a_file_of_another_object_is_refused(folder):
 
 @pytest.mark.parametrize(("name", "package"), [("shuttle", "mlbench"), ("caravan", "kernlab")])
 def test_a_missing_file_is_one_sentence_with_the_command(tmp_path, name, package):
-    command = rf"apt-get download r-cran-{package} && dpkg -x r-cran-{package}_\*\.deb data"
-    with pytest.raises(MissingData, match=command):
+    with pytest.raises(MissingData, match=f"`sh examples/get_data.sh r-cran-{package}`"):
         tabular.load(name, "rda", str(tmp_path))
 
 
@@ -371,8 +370,11 @@ def test_the_example_prints_its_tables_and_writes_its_page(folder, monkeypatch, 
         (["--seeds", "1"], "--seeds must be at least 2"),
         (["--seed", "-1"], "--seed must not be negative"),
         (["--epochs", "0"], "--epochs must be at least 1"),
-        (["--data-dir", "nowhere"], "apt-get download r-cran-mlbench"),
-        (["--dataset", "caravan", "--data-dir", "nowhere"], "apt-get download r-cran-kernlab"),
+        (["--data-dir", "nowhere"], "sh examples/get_data.sh r-cran-mlbench"),
+        (
+            ["--dataset", "caravan", "--data-dir", "nowhere"],
+            "sh examples/get_data.sh r-cran-kernlab",
+        ),
     ],
 )
 def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, capsys, arguments, sentence):
