@@ -55,6 +55,8 @@ def page(results: dict[str, np.ndarray], counts: np.ndarray, settings: Settings)
     sizes = ", ".join(map(str, counts.tolist()))
     return "\n".join(
         [
+            f"# Methods on {settings.dataset}",
+            "",
             f"Recall on the test images of {settings.dataset} in per cent (paired difference to "
             f"cross-entropy ± its standard error): {settings.seeds} trials, {settings.epochs} "
             f"epochs, the last of them; training images per class {sizes}; seeds from "

@@ -110,7 +110,7 @@ def test_the_report_is_kept_as_it_is_printed(monkeypatch, capsys, tmp_path):
     printed = capsys.readouterr().out
     assert path.read_text() == printed
     assert "2 trials, 1 epochs" in printed
-    moved = [line.count("±") for line in printed.splitlines()[2:]]
+    moved = [line.count("±") for line in printed.splitlines()[4:]]
     assert moved == [0, 0, 0, 2, 2]  # in all classes, and those of few shots, which all are
 
 
