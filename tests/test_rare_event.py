@@ -343,9 +343,9 @@ def test_the_page_in_docs_is_what_the_example_prints_today():
     page = (Path(__file__).parent.parent / "docs" / "rare_event.md").read_text()
     assert page.startswith(rare_event_report.INTRODUCTION)
     names = re.findall(r"^\| ([^|]*[^| ]) +\| \d", page, re.MULTILINE)
-    assert names == 2 * [method.name for method in rare_event.METHODS]
-    for epochs in rare_event.EPOCHS.values():
-        assert f"; {epochs} epochs, 5 seeds." in page
+    assert names == 3 * [method.name for method in rare_event.METHODS]
+    epochs = [int(number) for number in re.findall(r"^## .*: (\d+) epochs$", page, re.MULTILINE)]
+    assert epochs == [*rare_event.EPOCHS.values(), rare_event.LONG]
 
 
 # --------------------------------------------------------------------------------- the command line
@@ -353,15 +353,17 @@ def test_the_page_in_docs_is_what_the_example_prints_today():
 
 def test_the_example_prints_its_tables_and_writes_its_page(folder, monkeypatch, capsys):
     monkeypatch.setattr(rare_event, "METHODS", rare_event.METHODS[:2])  # which compile once
+    monkeypatch.setattr(rare_event, "LONG", 2)
     report = folder / "out" / "page.md"
-    options = ["--epochs", "1", "--seeds", "2", "--data-dir", str(folder), "--report", str(report)]
-    monkeypatch.setattr(sys, "argv", ["rare_event.py", *options])
+    options = ["--long", "--epochs", "1", "--seeds", "2", "--data-dir", str(folder)]
+    monkeypatch.setattr(sys, "argv", ["rare_event.py", *options, "--report", str(report)])
     rare_event.main()
     said = capsys.readouterr().out
     assert said == report.read_text()
-    assert "12 events in 180 training rows, 6.67%; 1 epochs, 2 seeds." in said
+    assert "12 events in 180 training rows, 6.67%; 2 seeds." in said
     assert "14 events in 72 training rows, 19.44%" in said
-    assert len(re.findall(r"^\| ", said, re.MULTILINE)) == 2 * (1 + 2)
+    assert len(re.findall(r"^\| ", said, re.MULTILINE)) == 3 * (1 + 2)
+    assert re.findall(r"^## .*: (\d+) epochs$", said, re.MULTILINE) == ["1", "1", "2"]
 
 
 @pytest.mark.parametrize(
