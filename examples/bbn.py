@@ -32,7 +32,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from parity import keys_of
 from tqdm import tqdm
-from train import Data
+from training import Data
 
 import jimb
 
@@ -128,7 +128,7 @@ def run_epoch(
 
     def train_step(state: TrainState, positions: Array) -> tuple[TrainState, Array]:
         loss, gradients = jax.value_and_grad(mixed_loss)(
-            state.params, data.images[positions], data.labels[positions], alpha, recipe=recipe
+            state.params, data.inputs[positions], data.labels[positions], alpha, recipe=recipe
         )
         updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
         return TrainState(optax.apply_updates(state.params, updates), opt_state), loss
@@ -234,7 +234,7 @@ def measure_trials(params: nnx.State, task: Task, *, recipe: Recipe) -> Array:
         def predict(image: Array) -> Array:
             return recipe.predict(params, (image - mean) / deviation).argmax(-1)
 
-        predictions = jax.lax.map(predict, task.test.images, batch_size=1024)
+        predictions = jax.lax.map(predict, task.test.inputs, batch_size=1024)
         confusion = jimb.metrics.init(recipe.classes)
         confusion = jimb.metrics.update(confusion, predictions, task.test.labels, where=tested)
         shots = jimb.metrics.shot_accuracy(confusion, task.counts)
@@ -248,7 +248,7 @@ def measure_trials(params: nnx.State, task: Task, *, recipe: Recipe) -> Array:
 
 def recipe_of(name: DatasetName, task: Task, settings: Settings) -> Recipe:
     """The recipe of every method on a task."""
-    _, num_examples, features = task.train.images.shape
+    _, num_examples, features = task.train.inputs.shape
     usual = 0.1 if name == "digits" else 0.03
     return Recipe(
         features=features,

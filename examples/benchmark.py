@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import parity
-import train
+import training
 import tyro
 from benchmark_methods import METHODS, Method
 from jax import Array
@@ -71,8 +71,8 @@ HELD_OUT = 10  # images of each class, for what must be measured on held-out dat
 class Task(NamedTuple):
     """The trials' training sets and their common pool of test images. `S` trials."""
 
-    train: train.Data  # [S, N, ...]
-    held_out: train.Data  # [S, 10 K, ...]
+    train: training.Data  # [S, N, ...]
+    held_out: training.Data  # [S, 10 K, ...]
     counts: np.ndarray  # [K], of every training set
     statistics: tuple[Array, Array]  # mean and deviation of the training pixels, [S, 1, features]
     test_images: Array  # [T, features], as they are in the file
@@ -103,8 +103,8 @@ def make_task(settings: Settings) -> Task:
         np.put_along_axis(tested, np.concatenate([index, other], axis=1), False, axis=1)
     mean, deviation = datasets.pixel_statistics(images[index])
     return Task(
-        train.Data(jnp.asarray((images[index] - mean) / deviation), jnp.asarray(labels[index])),
-        train.Data(jnp.asarray((images[other] - mean) / deviation), jnp.asarray(labels[other])),
+        training.Data(jnp.asarray((images[index] - mean) / deviation), jnp.asarray(labels[index])),
+        training.Data(jnp.asarray((images[other] - mean) / deviation), jnp.asarray(labels[other])),
         np.bincount(labels[index[0]], minlength=10),
         (jnp.asarray(mean), jnp.asarray(deviation)),
         jnp.asarray(test_images),
@@ -118,10 +118,10 @@ def make_task(settings: Settings) -> Task:
 
 def run_method(method: Method, task: Task, settings: Settings, bar: tqdm) -> np.ndarray:
     """Trains all trials of a method at once: recalls on the test images `[S, K]`."""
-    _, num_examples, features = task.train.images.shape
+    _, num_examples, features = task.train.inputs.shape
     num_classes = len(task.counts)
     steps = -(-num_examples // BATCH)
-    recipe = train.Recipe(
+    recipe = training.Recipe(
         features,
         num_classes,
         method.loss,
@@ -131,7 +131,7 @@ def run_method(method: Method, task: Task, settings: Settings, bar: tqdm) -> np.
         mining=method.keep is not None,
     )
     keep = 1.0 if method.keep is None else method.keep
-    hyper = train.hyper_of(task.counts, weights=method.weights, gamma=method.gamma, keep=keep)
+    hyper = training.hyper_of(task.counts, weights=method.weights, gamma=method.gamma, keep=keep)
     trials = jnp.arange(settings.seed, settings.seed + settings.seeds)
     init_keys, plan_keys = parity.keys_of(trials)
     state = parity.init_trials(init_keys, recipe, num_examples)
@@ -178,25 +178,25 @@ def label_plans(method: Method, keys: Array, task: Task, num: int) -> Array:
 @jax.jit(static_argnames=("method", "recipe"))
 def epoch_of_trials(
     keys: Array,
-    states: train.TrainState,
+    states: training.TrainState,
     drawn: Any,
-    data: train.Data,
-    held_out: train.Data,
+    data: training.Data,
+    held_out: training.Data,
     plans: Array | None,
     hyper: Hyper,
     method: Method,
-    recipe: train.Recipe,
-) -> tuple[train.TrainState, Any]:
+    recipe: training.Recipe,
+) -> tuple[training.TrainState, Any]:
     """Plan, epoch, and the pass after it that the sampler learns from, for every trial."""
 
     def one(
         key: Array,
-        state: train.TrainState,
+        state: training.TrainState,
         drawn: Any,
-        data: train.Data,
-        held_out: train.Data,
+        data: training.Data,
+        held_out: training.Data,
         plan: Array | None,
-    ) -> tuple[train.TrainState, Any]:
+    ) -> tuple[training.TrainState, Any]:
         plan_key, epoch_key = jax.random.split(key)
         now = hyper
         if plan is None:
@@ -209,7 +209,7 @@ def epoch_of_trials(
             plan = jimb.sampling.epoch_plan(plan_key, weights, num)
         state = method.epoch(epoch_key, state, data, plan, now, recipe)
         seen = held_out if method.draw.held_out else data
-        logits = train.predict(state, seen.images, recipe=recipe)
+        logits = training.predict(state, seen.inputs, recipe=recipe)
         return state, method.draw.update(drawn, logits, seen.labels)
 
     in_axes = (0, 0, 0, 0, 0, None if plans is None else 0)
@@ -218,16 +218,16 @@ def epoch_of_trials(
 
 @jax.jit(static_argnames="recipe")
 def predictions(
-    states: train.TrainState,
+    states: training.TrainState,
     statistics: tuple[Array, Array],
     images: Array,
     prior: Array | None,
-    recipe: train.Recipe,
+    recipe: training.Recipe,
 ) -> Array:
     """The predicted class of every test image in every trial, `[S, T]`."""
 
-    def one(state: train.TrainState, mean: Array, deviation: Array) -> Array:
-        logits = train.predict(state, (images - mean) / deviation, recipe=recipe)
+    def one(state: training.TrainState, mean: Array, deviation: Array) -> Array:
+        logits = training.predict(state, (images - mean) / deviation, recipe=recipe)
         if prior is not None:
             logits = jimb.posthoc.adjust_logits(logits, prior)
         classes: Array = logits.argmax(-1)

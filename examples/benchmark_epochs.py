@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import train
+import training
 from jax import Array
 from train_losses import Hyper
 
@@ -12,49 +12,49 @@ import jimb
 
 # (key, state, data, plan, hyper, recipe) -> state
 Epoch = Callable[
-    [Array, train.TrainState, train.Data, Array, Hyper, train.Recipe], train.TrainState
+    [Array, training.TrainState, training.Data, Array, Hyper, training.Recipe], training.TrainState
 ]
 
 
 def on_the_plan(
     key: Array,
-    state: train.TrainState,
-    data: train.Data,
+    state: training.TrainState,
+    data: training.Data,
     plan: Array,
     hyper: Hyper,
-    recipe: train.Recipe,
-) -> train.TrainState:
+    recipe: training.Recipe,
+) -> training.TrainState:
     """A step on each batch of the plan."""
-    return train.run_epoch(state, data, plan, hyper, recipe=recipe)[0]
+    return training.run_epoch(state, data, plan, hyper, recipe=recipe)[0]
 
 
 def interpolated(
     key: Array,
-    state: train.TrainState,
-    data: train.Data,
+    state: training.TrainState,
+    data: training.Data,
     plan: Array,
     hyper: Hyper,
-    recipe: train.Recipe,
-) -> train.TrainState:
+    recipe: training.Recipe,
+) -> training.TrainState:
     """Each image of a batch is moved towards another of its class."""
 
-    def step(state: train.TrainState, positions: Array) -> tuple[train.TrainState, None]:
-        images, labels = data.images[positions], data.labels[positions]
+    def step(state: training.TrainState, positions: Array) -> tuple[training.TrainState, None]:
+        images, labels = data.inputs[positions], data.labels[positions]
         fresh = jax.random.fold_in(key, state.step)
         moved = jimb.sampling.interpolate_within_class(fresh, images, labels)
-        return train.train_step(state, moved, labels, hyper, recipe=recipe)[0], None
+        return training.train_step(state, moved, labels, hyper, recipe=recipe)[0], None
 
     return jax.lax.scan(step, state, plan.reshape(-1, recipe.batch_size))[0]
 
 
 def with_a_pool(
     key: Array,
-    state: train.TrainState,
-    data: train.Data,
+    state: training.TrainState,
+    data: training.Data,
     plan: Array,
     hyper: Hyper,
-    recipe: train.Recipe,
-) -> train.TrainState:
+    recipe: training.Recipe,
+) -> training.TrainState:
     """The hardest quarter of each batch waits in a pool, until they are a batch and train again.
 
     So a fifth of the steps is on hard examples, and there are a quarter more of them.
@@ -62,14 +62,14 @@ def with_a_pool(
     size = recipe.batch_size
     pool = jimb.mining.pool.init(jnp.int32(0), capacity=2 * size, batch_size=size)
 
-    def train_on(state: train.TrainState, positions: Array) -> tuple[train.TrainState, Array]:
-        images, labels = data.images[positions], data.labels[positions]
-        state, _, losses = train.train_step(state, images, labels, hyper, recipe=recipe)
+    def train_on(state: training.TrainState, positions: Array) -> tuple[training.TrainState, Array]:
+        images, labels = data.inputs[positions], data.labels[positions]
+        state, _, losses = training.train_step(state, images, labels, hyper, recipe=recipe)
         return state, losses
 
     def step(
-        carry: tuple[train.TrainState, jimb.mining.pool.PoolState], positions: Array
-    ) -> tuple[tuple[train.TrainState, jimb.mining.pool.PoolState], None]:
+        carry: tuple[training.TrainState, jimb.mining.pool.PoolState], positions: Array
+    ) -> tuple[tuple[training.TrainState, jimb.mining.pool.PoolState], None]:
         state, pool = carry
         state, losses = train_on(state, positions)
         hardest = jimb.mining.hard_example_weights(losses, keep=0.25) > 0

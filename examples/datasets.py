@@ -6,6 +6,7 @@ brings it.
 """
 
 import gzip
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +20,13 @@ class MissingData(Exception):
 class Dataset(NamedTuple):
     """Training and test examples of one classification task."""
 
-    train_images: np.ndarray  # [N, features], float32
+    train_inputs: np.ndarray  # [N, features]: float32, or the int32 words of a text
     train_labels: np.ndarray  # [N], int32
-    test_images: np.ndarray
+    test_inputs: np.ndarray
     test_labels: np.ndarray
     num_classes: int
+    shape: tuple[int, ...] = ()  # of an image, [height, width, channels]
+    vocabulary: int = 0  # of words
 
 
 # Where the packages of each data set put its files, and the command that brings them.
@@ -68,12 +71,14 @@ def load(name: str, data_dir: str | None, *, imbalance: float, seed: int) -> Dat
         images, labels, test_images, test_labels = load_idx(name, data_dir)
         train = long_tail(labels, int(np.bincount(labels).min()), imbalance, rng)
     mean, deviation = pixel_statistics(images[train])
+    side = math.isqrt(images.shape[1])
     return Dataset(
         (images[train] - mean) / deviation,
         labels[train],
         (test_images - mean) / deviation,
         test_labels,
         num_classes=10,
+        shape=(side, side, 1),
     )
 
 

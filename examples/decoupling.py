@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import train
+import training
 import tyro
 from decoupling_heads import METHODS, Classifier, Head, Part, Seen
 from decoupling_report import Result, markdown
@@ -38,7 +38,7 @@ import jimb
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage(train.Recipe):
+class Stage(training.Recipe):
     """A training in which some parts of the classifier learn and the others stay as they are."""
 
     learns: tuple[str, ...] = ("hidden", "output")
@@ -65,10 +65,10 @@ class Stage(train.Recipe):
 
 
 def train_stage(
-    keys: Array, params: nnx.State, data: train.Data, counts: Array, stage: Stage, bar: tqdm
+    keys: Array, params: nnx.State, data: training.Data, counts: Array, stage: Stage, bar: tqdm
 ) -> nnx.State:
     """Trains what the stage lets learn, in every trial: the parameters after the last epoch."""
-    hyper = train.hyper_of(counts)
+    hyper = training.hyper_of(counts)
     num_examples = data.labels.shape[1]
     steps = -(-num_examples // stage.batch_size)
     states = begin_trials(params, stage, num_examples)
@@ -109,11 +109,11 @@ def with_head_of(params: nnx.State, fresh: nnx.State, stage: Stage) -> nnx.State
 
 
 @jax.jit(static_argnums=(1, 2))
-def begin_trials(params: nnx.State, stage: Stage, num_examples: int) -> train.TrainState:
+def begin_trials(params: nnx.State, stage: Stage, num_examples: int) -> training.TrainState:
     """The state before a stage's first epoch, with these parameters."""
 
-    def one(params: nnx.State) -> train.TrainState:
-        fresh = train.init_state(jax.random.key(0), stage, num_examples)
+    def one(params: nnx.State) -> training.TrainState:
+        fresh = training.init_state(jax.random.key(0), stage, num_examples)
         return fresh._replace(params=params)
 
     return jax.vmap(one)(params)
@@ -123,21 +123,21 @@ def begin_trials(params: nnx.State, stage: Stage, num_examples: int) -> train.Tr
 def epoch_of_trials(
     keys: Array,
     epoch: int,
-    states: train.TrainState,
-    data: train.Data,
+    states: training.TrainState,
+    data: training.Data,
     hyper: Hyper,
     *,
     stage: Stage,
-) -> tuple[train.TrainState, Array]:
+) -> tuple[training.TrainState, Array]:
     """Plan and epoch of every trial: the states and the loss of each step."""
 
     def one(
-        key: Array, state: train.TrainState, data: train.Data
-    ) -> tuple[train.TrainState, Array]:
+        key: Array, state: training.TrainState, data: training.Data
+    ) -> tuple[training.TrainState, Array]:
         weights = jimb.sampling.class_power(data.labels, hyper.counts, power=stage.power)
         num = -(-len(data.labels) // stage.batch_size) * stage.batch_size
         plan = jimb.sampling.epoch_plan(jax.random.fold_in(key, epoch), weights, num)
-        return train.run_epoch(state, data, plan, hyper, recipe=stage)
+        return training.run_epoch(state, data, plan, hyper, recipe=stage)
 
     return jax.vmap(one)(keys, states, data)
 
@@ -147,13 +147,13 @@ def train_all(settings: Settings, task: Task) -> tuple[Stage, dict[str, nnx.Stat
     data = task.train_data()
     steps = -(-data.labels.shape[1] // settings.batch_size)
     joint = Stage(
-        data.images.shape[2],
+        data.inputs.shape[2],
         CLASSES,
         "ce",
-        settings.hidden,
-        settings.batch_size,
-        steps * settings.epochs,
-        settings.learning_rate,
+        hidden=settings.hidden,
+        batch_size=settings.batch_size,
+        steps=steps * settings.epochs,
+        learning_rate=settings.learning_rate,
     )
     head = dataclasses.replace(
         joint, steps=steps * settings.head_epochs, learns=("output",), power=0.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
-import train
+import train_models
 from decoupling_task import CLASSES
 from flax import nnx
 from jax import Array
@@ -18,8 +18,8 @@ import jimb
 TAUS = jnp.linspace(0.0, 5.0, 51)  # 0 changes nothing
 
 
-class Classifier(train.MLP):
-    """`train.MLP` in three parts that can learn apart: backbone, head, a scale per class."""
+class Classifier(train_models.MLP):
+    """`train_models.MLP` in three parts that can learn apart: backbone, head, a scale per class."""
 
     def __init__(self, features: int, hidden: int, classes: int, *, rngs: nnx.Rngs) -> None:
         super().__init__(features, hidden, classes, loss="ce", rngs=rngs)

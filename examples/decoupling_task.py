@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import datasets
 import jax.numpy as jnp
 import numpy as np
-import train
+import training
 from jax import Array
 
 import jimb
@@ -79,11 +79,11 @@ class Task(NamedTuple):
     deviation: Array
     counts: Array  # [K]: training images, the same in each trial
 
-    def train_data(self) -> train.Data:
+    def train_data(self) -> training.Data:
         """The standardised training images of each trial, `[S, N, features]`."""
         positions = self.splits.train
         images = (self.images[positions] - self.mean) / self.deviation
-        return train.Data(images, jnp.take_along_axis(self.labels, positions, axis=1))
+        return training.Data(images, jnp.take_along_axis(self.labels, positions, axis=1))
 
 
 def make_task(settings: Settings) -> Task:

@@ -18,7 +18,7 @@ import datasets
 import jax
 import jax.numpy as jnp
 import numpy as np
-import train
+import training
 import tyro
 from jax import Array
 from parity_report import draw_figure, table
@@ -89,7 +89,7 @@ BATCH = 64
 class Task(NamedTuple):
     """The trials' training sets and the common test images."""
 
-    train: train.Data  # leading axis: the trial
+    train: training.Data  # leading axis: the trial
     train_digits: np.ndarray  # [S, N]
     statistics: tuple[Array, Array]  # mean and deviation of the training pixels, [S, 1, features]
     test_images: Array  # [T, features], as they are in the file
@@ -114,7 +114,7 @@ def make_task(settings: Settings) -> Task:
     if settings.dataset == "digits":
         np.put_along_axis(tested, index, False, axis=1)
     mean, deviation = datasets.pixel_statistics(images[index])
-    data = train.Data(
+    data = training.Data(
         jnp.asarray((images[index] - mean) / deviation), jnp.asarray(digits[index] % 2)
     )
     statistics = jnp.asarray(mean), jnp.asarray(deviation)
@@ -137,18 +137,18 @@ class Result(NamedTuple):
 
 def run_method(method: Method, task: Task, settings: Settings, bar: tqdm) -> Result:
     """Trains all trials of one method at once."""
-    num_trials, num_examples, features = task.train.images.shape
+    num_trials, num_examples, features = task.train.inputs.shape
     steps = -(-num_examples // BATCH)
-    recipe = train.Recipe(features, 2, method.loss, batch_size=BATCH, steps=steps * task.epochs)
+    recipe = training.Recipe(features, 2, method.loss, batch_size=BATCH, steps=steps * task.epochs)
     counts = jimb.class_counts(np.asarray(task.train.labels[0]), 2)
-    hyper = train.hyper_of(counts, weights=method.weights, gamma=GAMMA, beta=BETA)
+    hyper = training.hyper_of(counts, weights=method.weights, gamma=GAMMA, beta=BETA)
     pseudocount = jnp.float32(method.pseudocount)
     trials = jnp.arange(settings.seed, settings.seed + num_trials)
     init_keys, plan_keys = keys_of(trials)
     eights = task.train_digits == 8
 
     state = init_trials(init_keys, recipe, num_examples)
-    last = train.Pass(jnp.ones((num_trials, num_examples)), jnp.ones((num_trials, num_examples)))
+    last = training.Pass(jnp.ones((num_trials, num_examples)), jnp.ones((num_trials, num_examples)))
     history: list[tuple[np.ndarray, ...]] = []
     for epoch in range(task.epochs):
         draw = sampling_of_trials(
@@ -184,22 +184,22 @@ def keys_of(trial: Array) -> tuple[Array, Array]:
 
 
 @jax.jit(static_argnums=(1, 2))
-def init_trials(keys: Array, recipe: train.Recipe, num_examples: int) -> train.TrainState:
-    """`train.init_state` of every trial."""
-    return jax.vmap(lambda key: train.init_state(key, recipe, num_examples))(keys)
+def init_trials(keys: Array, recipe: training.Recipe, num_examples: int) -> training.TrainState:
+    """`training.init_state` of every trial."""
+    return jax.vmap(lambda key: training.init_state(key, recipe, num_examples))(keys)
 
 
 @jax.jit(static_argnums=0)
 def sampling_of_trials(
     sampler: Sampler,
     difficulty: jimb.difficulty.DifficultyState,
-    last: train.Pass,
-    data: train.Data,
+    last: training.Pass,
+    data: training.Data,
     hyper: Hyper,
     pseudocount: Array,
 ) -> Array:
-    """`train.sampling_weights` of every trial, `[S, N]`."""
-    one = functools.partial(train.sampling_weights, sampler)
+    """`training.sampling_weights` of every trial, `[S, N]`."""
+    one = functools.partial(training.sampling_weights, sampler)
     vmapped = jax.vmap(one, in_axes=(0, 0, 0, None, None))
     return vmapped(difficulty, last, data, hyper, pseudocount)
 
@@ -214,36 +214,39 @@ def score_of_trials(difficulty: jimb.difficulty.DifficultyState, pseudocount: Ar
 def epoch_of_trials(
     keys: Array,
     epoch: int,
-    states: train.TrainState,
-    data: train.Data,
+    states: training.TrainState,
+    data: training.Data,
     weights: Array,
     hyper: Hyper,
     *,
-    recipe: train.Recipe,
-) -> tuple[train.TrainState, train.Pass]:
+    recipe: training.Recipe,
+) -> tuple[training.TrainState, training.Pass]:
     """Plan, epoch and the pass after it, for every trial."""
 
     def one(
-        key: Array, state: train.TrainState, data: train.Data, weights: Array
-    ) -> tuple[train.TrainState, train.Pass]:
+        key: Array, state: training.TrainState, data: training.Data, weights: Array
+    ) -> tuple[training.TrainState, training.Pass]:
         num = -(-weights.shape[0] // BATCH) * BATCH
         plan = jimb.sampling.epoch_plan(jax.random.fold_in(key, epoch), weights, num)
         prior = jimb.difficulty.class_prior(weights, data.labels, recipe.classes)
         drawn = hyper._replace(prior=prior)
-        state, _ = train.run_epoch(state, data, plan, drawn, recipe=recipe)
-        return train.end_epoch(state, data, recipe=recipe)
+        state, _ = training.run_epoch(state, data, plan, drawn, recipe=recipe)
+        return training.end_epoch(state, data, recipe=recipe)
 
     return jax.vmap(one)(keys, states, data, weights)
 
 
 @jax.jit(static_argnums=3)
 def predictions_of_trials(
-    states: train.TrainState, statistics: tuple[Array, Array], images: Array, recipe: train.Recipe
+    states: training.TrainState,
+    statistics: tuple[Array, Array],
+    images: Array,
+    recipe: training.Recipe,
 ) -> Array:
     """The predicted class of every test image in every trial, `[S, T]`."""
 
-    def one(state: train.TrainState, mean: Array, deviation: Array) -> Array:
-        return train.predict(state, (images - mean) / deviation, recipe=recipe).argmax(-1)
+    def one(state: training.TrainState, mean: Array, deviation: Array) -> Array:
+        return training.predict(state, (images - mean) / deviation, recipe=recipe).argmax(-1)
 
     return jax.vmap(one)(states, *statistics)
 

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tabular
-import train
+import training
 import tyro
 from datasets import MissingData, pixel_statistics
 from jax import Array
@@ -157,11 +157,11 @@ def run_method(method: Method, name: tabular.Name, task: Task, epochs: int, bar:
         model, loss=method.loss, sampler=method.sampler, mining=method.mined
     )
     counts = jimb.class_counts(task.train.labels[0], 2)
-    hyper = train.hyper_of(counts, weights=method.weights, gamma=GAMMA, beta=BETA)
+    hyper = training.hyper_of(counts, weights=method.weights, gamma=GAMMA, beta=BETA)
     hyper = hyper._replace(class_weights=jimb.mean_one(hyper.class_weights, counts))
-    data = train.Data(task.train.features, jnp.asarray(task.train.labels))
+    data = training.Data(task.train.features, jnp.asarray(task.train.labels))
     states, plan_keys = init_trials(task.trials, model, num_rows)  # compiled once for all
-    last = train.Pass(jnp.ones((num_trials, num_rows)), jnp.ones((num_trials, num_rows)))
+    last = training.Pass(jnp.ones((num_trials, num_rows)), jnp.ones((num_trials, num_rows)))
     for epoch in range(epochs):
         states, last, losses = epoch_of_trials(
             plan_keys, epoch, states, last, data, hyper, recipe=recipe

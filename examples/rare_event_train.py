@@ -4,7 +4,8 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import train
+import train_models
+import training
 from flax import nnx
 from jax import Array
 from train_losses import Hyper
@@ -17,7 +18,7 @@ PSEUDOCOUNT = 1.0
 KEPT_NEGATIVES = 0.25  # OHEM: of a batch; its positives are all kept
 
 
-class MLP(train.MLP):
+class MLP(train_models.MLP):
     """Two hidden layers."""
 
     def __init__(
@@ -32,7 +33,7 @@ class MLP(train.MLP):
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe(train.Recipe):
+class Recipe(training.Recipe):
     """What is compiled: that of `train.py`, and the sampler."""
 
     sampler: Sampler = "uniform"
@@ -51,12 +52,12 @@ class Recipe(train.Recipe):
 
 
 @jax.jit(static_argnums=(1, 2))
-def init_trials(trials: Array, recipe: Recipe, num_rows: int) -> tuple[train.TrainState, Array]:
+def init_trials(trials: Array, recipe: Recipe, num_rows: int) -> tuple[training.TrainState, Array]:
     """Initial state and key of the plans of each trial, the same for every method."""
 
-    def one(trial: Array) -> tuple[train.TrainState, Array]:
+    def one(trial: Array) -> tuple[training.TrainState, Array]:
         initial, plans = jax.random.split(jax.random.key(trial))
-        return train.init_state(initial, recipe, num_rows), plans
+        return training.init_state(initial, recipe, num_rows), plans
 
     return jax.vmap(one)(trials)
 
@@ -65,37 +66,37 @@ def init_trials(trials: Array, recipe: Recipe, num_rows: int) -> tuple[train.Tra
 def epoch_of_trials(
     keys: Array,
     epoch: int,
-    states: train.TrainState,
-    last: train.Pass,
-    data: train.Data,
+    states: training.TrainState,
+    last: training.Pass,
+    data: training.Data,
     hyper: Hyper,
     *,
     recipe: Recipe,
-) -> tuple[train.TrainState, train.Pass, Array]:
+) -> tuple[training.TrainState, training.Pass, Array]:
     """Plan, epoch, and the pass after it where the sampler reads it, for every trial."""
 
     def one(
-        key: Array, state: train.TrainState, last: train.Pass, data: train.Data
-    ) -> tuple[train.TrainState, train.Pass, Array]:
-        weights = train.sampling_weights(
+        key: Array, state: training.TrainState, last: training.Pass, data: training.Data
+    ) -> tuple[training.TrainState, training.Pass, Array]:
+        weights = training.sampling_weights(
             recipe.sampler, state.difficulty, last, data, hyper, PSEUDOCOUNT
         )
         num = -(-weights.shape[0] // BATCH) * BATCH
         plan = jimb.sampling.epoch_plan(jax.random.fold_in(key, epoch), weights, num)
-        state, losses = train.run_epoch(state, data, plan, hyper, recipe=recipe)
+        state, losses = training.run_epoch(state, data, plan, hyper, recipe=recipe)
         if recipe.sampler in ("difficulty", "loss"):
-            state, last = train.end_epoch(state, data, recipe=recipe)
+            state, last = training.end_epoch(state, data, recipe=recipe)
         return state, last, losses.mean()
 
     return jax.vmap(one)(keys, states, last, data)
 
 
 @jax.jit(static_argnums=2)
-def margins_of_trials(states: train.TrainState, features: Array, recipe: Recipe) -> Array:
+def margins_of_trials(states: training.TrainState, features: Array, recipe: Recipe) -> Array:
     """The log-odds of the event, `[S, N]`; unlike the probability they never saturate."""
 
-    def one(state: train.TrainState, features: Array) -> Array:
-        logits = train.predict(state, features, recipe=recipe)
+    def one(state: training.TrainState, features: Array) -> Array:
+        logits = training.predict(state, features, recipe=recipe)
         return logits[:, 1] - logits[:, 0]
 
     return jax.vmap(one)(states, features)

@@ -20,6 +20,7 @@ Loss = Literal[
     "vs",
     "ldam",
 ]
+Architecture = Literal["mlp", "cnn", "resnet-32", "bag"]
 Weights = Literal["none", "inverse", "sqrt-inverse", "effective"]
 Rebalance = Literal["always", "deferred", "progressive"]
 Sampler = Literal["uniform", "class-balanced", "sqrt", "difficulty", "loss", "delta"]

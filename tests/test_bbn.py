@@ -173,9 +173,9 @@ def test_trials_are_long_tailed_and_keep_test_images_apart():
     np.testing.assert_array_equal(task.tested.sum(1), 1797 - sizes.sum())
     assert (task.tested[0] != task.tested[1]).any()
     mean, deviation = (np.asarray(s)[:, None] for s in task.statistics)
-    pixels = np.asarray(task.train.images) * deviation + mean  # the trained ones, unscaled
+    pixels = np.asarray(task.train.inputs) * deviation + mean  # the trained ones, unscaled
     shown = {tuple(np.round(row).astype(int)) for row in pixels[1]}
-    kept = np.asarray(task.test.images)[~np.asarray(task.tested[1])]
+    kept = np.asarray(task.test.inputs)[~np.asarray(task.tested[1])]
     assert shown == {tuple(row.astype(int)) for row in kept}
 
 

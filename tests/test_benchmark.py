@@ -41,7 +41,7 @@ def test_every_loss_of_the_training_loop_is_compared():
 
 
 def test_no_image_is_both_trained_on_or_held_out_and_tested(task):
-    trained, held_out = (part.images.shape[1] for part in (task.train, task.held_out))
+    trained, held_out = (part.inputs.shape[1] for part in (task.train, task.held_out))
     assert held_out == 100
     assert trained == task.counts.sum()
     np.testing.assert_array_equal((~task.tested).sum(1), trained + held_out)

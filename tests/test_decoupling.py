@@ -49,7 +49,7 @@ def test_each_trial_splits_the_images_into_three_parts_and_orders_the_classes_it
 def test_training_images_are_standardised_by_themselves():
     task = decoupling_task.make_task(SMALL)
     data = task.train_data()
-    np.testing.assert_allclose(np.mean(data.images, axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(np.mean(data.inputs, axis=1), 0, atol=1e-5)
     np.testing.assert_array_equal(np.bincount(data.labels[1]), task.counts)
 
 

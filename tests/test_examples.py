@@ -12,7 +12,9 @@ import parity
 import parity_report
 import pytest
 import train
+import train_losses
 import train_settings
+import training
 
 import jimb
 
@@ -97,21 +99,23 @@ def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, capsys, a
 def test_an_epoch_compiles_once_for_all_hyper_parameters_and_equals_single_runs():
     """γ, β and the class weights are traced: one vmap over them equals training one by one."""
     rng = np.random.default_rng(0)
-    data = train.Data(jnp.asarray(rng.normal(size=(24, 5)), jnp.float32), jnp.arange(24) % 3)
-    recipe = train.Recipe(features=5, classes=3, loss="cb-focal", hidden=4, batch_size=8, steps=3)
+    data = training.Data(jnp.asarray(rng.normal(size=(24, 5)), jnp.float32), jnp.arange(24) % 3)
+    recipe = training.Recipe(
+        features=5, classes=3, loss="cb-focal", hidden=4, batch_size=8, steps=3
+    )
     plan = jimb.sampling.epoch_plan(jax.random.key(0), jnp.ones(24), 24)
-    state = train.init_state(jax.random.key(1), recipe, 24)
-    counts = jnp.array([100, 10, 1])
+    state = training.init_state(jax.random.key(1), recipe, 24)
+    hyper = training.hyper_of(np.array([100, 10, 1]))
 
     def losses(gamma, beta):
-        hyper = train.Hyper(counts, counts / counts.sum(), jnp.ones(3), gamma, beta, jnp.ones(()))
-        return train.run_epoch(state, data, plan, hyper, recipe=recipe)[1]
+        given = hyper._replace(gamma=gamma, beta=beta)
+        return training.run_epoch(state, data, plan, given, recipe=recipe)[1]
 
     gammas, betas = jnp.array([0.0, 0.5, 2.0]), jnp.array([0.0, 0.9, 0.9999])
-    before = train.run_epoch._cache_size()
+    before = training.run_epoch._cache_size()
     together = jax.vmap(losses)(gammas, betas)
     one_by_one = jnp.stack([losses(g, b) for g, b in zip(gammas, betas, strict=True)])
-    assert train.run_epoch._cache_size() - before <= 2  # one batched, one single
+    assert training.run_epoch._cache_size() - before <= 2  # one batched, one single
     np.testing.assert_allclose(together, one_by_one, rtol=1e-5)
     assert len(np.unique(np.asarray(together)[:, -1])) == 3
 
@@ -119,7 +123,7 @@ def test_an_epoch_compiles_once_for_all_hyper_parameters_and_equals_single_runs(
 def train_and_watch(monkeypatch, digits, sampler):
     """Trains three epochs logit-adjusted: the weights and the prior of each."""
     drawn, priors = [], []
-    weights_of, run_epoch = train.sampling_weights, train.run_epoch
+    weights_of, run_epoch = training.sampling_weights, training.run_epoch
 
     def watched_weights(*args):
         drawn.append(weights_of(*args))
@@ -129,8 +133,8 @@ def train_and_watch(monkeypatch, digits, sampler):
         priors.append(hyper.prior)
         return run_epoch(state, data, plan, hyper, **kwargs)
 
-    monkeypatch.setattr(train, "sampling_weights", watched_weights)
-    monkeypatch.setattr(train, "run_epoch", watched_epoch)
+    monkeypatch.setattr(training, "sampling_weights", watched_weights)
+    monkeypatch.setattr(training, "run_epoch", watched_epoch)
     compiled = run_epoch._cache_size()
     settings = train_settings.Settings(loss="logit-adjusted", sampler=sampler, epochs=3, hidden=4)
     train.train(settings, digits)
@@ -159,19 +163,19 @@ def test_with_uniform_sampling_the_prior_is_that_of_the_data_set(digits, monkeyp
 def test_the_logit_adjusted_loss_reads_the_prior():
     rng = np.random.default_rng(0)
     logits, labels, prior = rng.normal(size=(6, 3)), np.arange(6) % 3, np.array([0.7, 0.2, 0.1])
-    hyper = train.hyper_of(np.ones(3))._replace(prior=jnp.asarray(prior))
-    losses = train.LOSSES["logit-adjusted"](jnp.asarray(logits), jnp.asarray(labels), hyper)
+    hyper = training.hyper_of(np.ones(3))._replace(prior=jnp.asarray(prior))
+    losses = train_losses.LOSSES["logit-adjusted"](jnp.asarray(logits), jnp.asarray(labels), hyper)
     shares = prior * np.exp(logits)
     expected = -np.log(shares[np.arange(6), labels] / shares.sum(1))
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
 def test_the_difficulty_of_an_epoch_is_that_of_its_predictions(digits):
-    data = train.Data(jnp.asarray(digits.train_images), jnp.asarray(digits.train_labels))
-    recipe = train.Recipe(64, 10, "ce")
-    state = train.init_state(jax.random.key(0), recipe, len(digits.train_labels))
-    state, last = train.end_epoch(state, data, recipe=recipe)
-    logits = np.asarray(train.predict(state, data.images, recipe=recipe), np.float64)
+    data = training.Data(jnp.asarray(digits.train_inputs), jnp.asarray(digits.train_labels))
+    recipe = training.Recipe(64, 10, "ce")
+    state = training.init_state(jax.random.key(0), recipe, len(digits.train_labels))
+    state, last = training.end_epoch(state, data, recipe=recipe)
+    logits = np.asarray(training.predict(state, data.inputs, recipe=recipe), np.float64)
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     jeffreys = ((p - 0.1) * np.log(p / 0.1)).sum(1)
     np.testing.assert_allclose(last.deltas, jeffreys, rtol=1e-4)
@@ -196,11 +200,11 @@ def idx_folder(tmp_path):
 
 def test_idx_files_are_read(idx_folder):
     data = datasets.load("mnist", str(idx_folder), imbalance=4, seed=0)
-    assert data.train_images.shape == (
+    assert data.train_inputs.shape == (
         sum(np.round(4 * 4.0 ** (-np.arange(10) / 9)).astype(int)),
         16,
     )
-    np.testing.assert_allclose(data.train_images.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(data.train_inputs.mean(0), 0, atol=1e-6)
     assert data.test_labels.tolist() == [*range(10), *range(10)]
 
 

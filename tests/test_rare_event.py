@@ -16,7 +16,7 @@ import rare_event_train
 import rdata
 import sklearn.datasets
 import tabular
-import train
+import training
 from datasets import MissingData
 from sklearn.metrics import f1_score, precision_score, recall_score
 from sklearn.utils import Bunch
@@ -220,16 +220,16 @@ def test_features_are_standardised_by_the_training_part(folder):
 def test_mining_trains_on_the_hardest_quarter_of_the_negatives_and_all_positives(folder):
     task = task_of(folder)
     recipe = rare_event_train.Recipe(9, 2, "ce", batch_size=180, steps=1, mining=True)
-    data = train.Data(task.train.features[0], jnp.asarray(task.train.labels[0]))
-    state = train.init_state(jax.random.key(0), recipe, 180)
-    hyper = train.hyper_of(np.ones(2))
-    logits = np.asarray(train.predict(state, data.images, recipe=recipe), np.float64)
+    data = training.Data(task.train.features[0], jnp.asarray(task.train.labels[0]))
+    state = training.init_state(jax.random.key(0), recipe, 180)
+    hyper = training.hyper_of(np.ones(2))
+    logits = np.asarray(training.predict(state, data.inputs, recipe=recipe), np.float64)
     odds = (logits[:, 1] - logits[:, 0]) * np.where(data.labels == 1, 1, -1)
     losses = np.log1p(np.exp(-odds))
     positive = np.asarray(data.labels) == 1
     hardest = np.sort(losses[~positive])[-42:]  # of 168
     expected = np.concatenate([losses[positive], hardest]).mean()
-    _, (loss,) = train.run_epoch(state, data, jnp.arange(180), hyper, recipe=recipe)
+    _, (loss,) = training.run_epoch(state, data, jnp.arange(180), hyper, recipe=recipe)
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
@@ -240,13 +240,13 @@ def test_an_epoch_of_every_method_keeps_the_form_of_its_state(method):
     )
     start = jax.eval_shape(lambda: rare_event_train.init_trials(jnp.arange(2), recipe, 300))
     rows = jnp.ones((2, 300))
-    data = train.Data(jnp.ones((2, 300, 9)), jnp.zeros((2, 300), jnp.int32))
-    hyper = train.hyper_of(np.ones(2))
+    data = training.Data(jnp.ones((2, 300, 9)), jnp.zeros((2, 300), jnp.int32))
+    hyper = training.hyper_of(np.ones(2))
 
     def epoch(states, keys, last):
         return rare_event_train.epoch_of_trials(keys, 0, states, last, data, hyper, recipe=recipe)
 
-    state, _, losses = jax.eval_shape(epoch, *start, train.Pass(rows, rows))
+    state, _, losses = jax.eval_shape(epoch, *start, training.Pass(rows, rows))
     assert jax.tree.map(jnp.shape, state) == jax.tree.map(jnp.shape, start[0])
     assert losses.shape == (2,)
 

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import train
+import training
 
 K, BATCH, STEPS = 3, 8, 10
-RECIPE = train.Recipe(5, K, "ce", hidden=4, batch_size=BATCH, steps=STEPS, learning_rate=0.1)
+RECIPE = training.Recipe(5, K, "ce", hidden=4, batch_size=BATCH, steps=STEPS, learning_rate=0.1)
 COUNTS = np.array([100, 10, 1])
 RNG = np.random.default_rng(0)
-DATA = train.Data(
+DATA = training.Data(
     jnp.asarray(RNG.normal(size=(STEPS * BATCH, 5)), jnp.float32),
     jnp.asarray(RNG.integers(0, K, STEPS * BATCH), jnp.int32),
 )
@@ -29,8 +29,8 @@ def _promotion_as_users_have_it():
 def trained(hyper, steps=STEPS, **changes):
     """Parameters after these steps, and the loss of each."""
     recipe = dataclasses.replace(RECIPE, **changes)
-    state = train.init_state(jax.random.key(1), recipe, STEPS * BATCH)
-    state, losses = train.run_epoch(state, DATA, PLAN[: steps * BATCH], hyper, recipe=recipe)
+    state = training.init_state(jax.random.key(1), recipe, STEPS * BATCH)
+    state, losses = training.run_epoch(state, DATA, PLAN[: steps * BATCH], hyper, recipe=recipe)
     return np.concatenate([x.ravel() for x in jax.tree.leaves(state.params)]), np.asarray(losses)
 
 
@@ -48,7 +48,7 @@ def test_the_share_of_the_re_balancing_at_each_step(rebalance, expected):
 
 
 def test_deferred_weights_act_from_four_fifths_of_the_training_on():
-    plain, weighted = train.hyper_of(COUNTS), train.hyper_of(COUNTS, weights="inverse")
+    plain, weighted = training.hyper_of(COUNTS), training.hyper_of(COUNTS, weights="inverse")
     before, after = (slice(0, 8), slice(8, None))
     _, deferred = trained(weighted, rebalance="deferred")
     _, without = trained(plain)
@@ -58,45 +58,45 @@ def test_deferred_weights_act_from_four_fifths_of_the_training_on():
 
 def test_progressive_weights_are_the_mix_of_two_arrays():
     """The first two losses: shares 0 and 1/10, with the step without weights between them."""
-    table = np.asarray(train.hyper_of(COUNTS, weights="inverse").class_weights, np.float64)
-    _, losses = trained(train.hyper_of(COUNTS, weights="inverse"), rebalance="progressive")
-    mixed = train.hyper_of(COUNTS)._replace(
+    table = np.asarray(training.hyper_of(COUNTS, weights="inverse").class_weights, np.float64)
+    _, losses = trained(training.hyper_of(COUNTS, weights="inverse"), rebalance="progressive")
+    mixed = training.hyper_of(COUNTS)._replace(
         class_weights=jnp.asarray(0.9 + 0.1 * table, jnp.float32)
     )
-    state = train.init_state(jax.random.key(1), RECIPE, STEPS * BATCH)
+    state = training.init_state(jax.random.key(1), RECIPE, STEPS * BATCH)
     first, second = PLAN.reshape(STEPS, BATCH)[:2]
-    state, loss, _ = train.train_step(
-        state, DATA.images[first], DATA.labels[first], train.hyper_of(COUNTS), recipe=RECIPE
+    state, loss, _ = training.train_step(
+        state, DATA.inputs[first], DATA.labels[first], training.hyper_of(COUNTS), recipe=RECIPE
     )
-    _, loss_of_mix, _ = train.train_step(
-        state, DATA.images[second], DATA.labels[second], mixed, recipe=RECIPE
+    _, loss_of_mix, _ = training.train_step(
+        state, DATA.inputs[second], DATA.labels[second], mixed, recipe=RECIPE
     )
     np.testing.assert_allclose(losses[:2], [loss, loss_of_mix], rtol=1e-6)
 
 
 def test_mining_everything_is_training_on_everything():
-    everything, losses = trained(train.hyper_of(COUNTS, keep=1.0), mining=True)
-    plain, plain_losses = trained(train.hyper_of(COUNTS))
+    everything, losses = trained(training.hyper_of(COUNTS, keep=1.0), mining=True)
+    plain, plain_losses = trained(training.hyper_of(COUNTS))
     np.testing.assert_allclose(losses, plain_losses, rtol=1e-6)
     np.testing.assert_allclose(everything, plain, rtol=1e-5, atol=1e-6)
 
 
 def test_mining_trains_on_the_hardest_of_a_batch():
-    hyper = train.hyper_of(COUNTS, keep=0.25)
+    hyper = training.hyper_of(COUNTS, keep=0.25)
     recipe = dataclasses.replace(RECIPE, mining=True)
-    state = train.init_state(jax.random.key(1), recipe, STEPS * BATCH)
-    _, loss, losses = train.train_step(
-        state, DATA.images[:BATCH], DATA.labels[:BATCH], hyper, recipe=recipe
+    state = training.init_state(jax.random.key(1), recipe, STEPS * BATCH)
+    _, loss, losses = training.train_step(
+        state, DATA.inputs[:BATCH], DATA.labels[:BATCH], hyper, recipe=recipe
     )
     np.testing.assert_allclose(loss, np.sort(np.asarray(losses))[-2:].mean(), rtol=1e-6)
 
 
 def test_cosines_are_the_logits_of_ldam():
     recipe = dataclasses.replace(RECIPE, loss="ldam")
-    state = train.init_state(jax.random.key(1), recipe, STEPS * BATCH)
-    logits = recipe.apply(state.params, DATA.images)
+    state = training.init_state(jax.random.key(1), recipe, STEPS * BATCH)
+    logits = recipe.apply(state.params, DATA.inputs)
     features = np.maximum(
-        DATA.images @ state.params["hidden"]["kernel"][...] + state.params["hidden"]["bias"][...], 0
+        DATA.inputs @ state.params["hidden"]["kernel"][...] + state.params["hidden"]["bias"][...], 0
     )
     kernel = np.asarray(state.params["output"]["kernel"][...], np.float64)
     lengths = np.linalg.norm(features, axis=1, keepdims=True) * np.linalg.norm(kernel, axis=0)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import train
+import training
 
 import jimb
 
@@ -58,26 +58,26 @@ def parity_training():
     images, digits = datasets.load_digits()
     sizes = np.array([120, 25] * 4 + [10, 25])
     index = datasets.take_per_class(digits, sizes, np.random.default_rng(0))
-    data = train.Data(jnp.asarray(images[index] / 16), jnp.asarray(digits[index] % 2))
+    data = training.Data(jnp.asarray(images[index] / 16), jnp.asarray(digits[index] % 2))
     steps = 15 * -(-len(index) // 64)
-    recipe = train.Recipe(images.shape[1], 2, "cb-focal", steps=steps)
-    state = train.init_state(jax.random.key(0), recipe, len(index))
+    recipe = training.Recipe(images.shape[1], 2, "cb-focal", steps=steps)
+    state = training.init_state(jax.random.key(0), recipe, len(index))
     plan = jimb.sampling.epoch_plan(jax.random.key(1), jnp.ones(len(index)), steps * 64)
-    counts = jimb.class_counts(data.labels, 2)
+    hyper = training.hyper_of(jimb.class_counts(np.asarray(data.labels), 2))
 
-    def training(gamma, beta):
-        hyper = train.Hyper(counts, counts / counts.sum(), jnp.ones(2), gamma, beta)
-        return train.run_epoch.__wrapped__(state, data, plan, hyper, recipe=recipe)[1]
+    def losses(gamma, beta):
+        given = hyper._replace(gamma=gamma, beta=beta)
+        return training.run_epoch.__wrapped__(state, data, plan, given, recipe=recipe)[1]
 
-    return training
+    return losses
 
 
 def bench_sweep(race):
     """25 trainings in one program, against 25 calls of one compiled training."""
-    training = parity_training()
-    one = jax.jit(training)
+    losses = parity_training()
+    one = jax.jit(losses)
     grids = {"gamma": GAMMAS, "beta": BETAS}
-    swept = jimb.sweep(training, grids)
+    swept = jimb.sweep(losses, grids)
 
     def one_by_one():
         return [[jax.block_until_ready(one(g, b)) for b in BETAS] for g in GAMMAS]
@@ -88,15 +88,15 @@ def bench_sweep(race):
 
 def bench_sweep_with_compilation(race):
     """The same from the start, against 25 trainings with γ and β compiled in as constants."""
-    training = parity_training()
+    losses = parity_training()
 
     def constants():
         for gamma in GAMMAS.tolist():
             for beta in BETAS.tolist():
-                run = jax.jit(lambda gamma=gamma, beta=beta: training(gamma, beta))
+                run = jax.jit(lambda gamma=gamma, beta=beta: losses(gamma, beta))
                 jax.block_until_ready(run())
 
     def from_the_start():
-        return jimb.sweep(training, {"gamma": GAMMAS, "beta": BETAS})()
+        return jimb.sweep(losses, {"gamma": GAMMAS, "beta": BETAS})()
 
     race(from_the_start, {"25 constants": constants}, rounds=1)
