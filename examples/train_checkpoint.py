@@ -1,0 +1,268 @@
+"""Checkpoints of a training through Orbax: atomic, the newest two kept, damage found on reading.
+
+A checkpoint is a folder `000007-step-120`: the seventh that was saved, after step 120. Orbax writes
+it under another name and renames it when it is complete, so a training that is killed leaves whole
+checkpoints and a remainder that the next save clears away. Inside lie the arrays, and a description
+of them: paths, shapes, dtypes, and a fingerprint of each array's bits, which is compared on reading.
+
+With several processes, all of them call `save` and `restore` on a folder that all can see.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.experimental import multihost_utils
+from jax.sharding import SingleDeviceSharding
+from orbax.checkpoint import v1 as ocp
+
+NAME = re.compile(r"(\d+)-step-(\d+)")
+
+# -------------------------------------------------------------------------------- fingerprints
+
+
+def fingerprint(leaf: Array) -> Array:
+    """A hash modulo 2³² of an array's bits: sum of mixed(word) · (2 position + 1).
+
+    Sums of integers are exact, so it is the same on any number of devices. Any change of a single
+    word changes it.
+    """
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    if leaf.dtype == jnp.bool:
+        leaf = leaf.astype(jnp.uint8)
+    bits = 8 * min(leaf.dtype.itemsize, 4)  # of 64-bit numbers, each half is a word
+    words = jax.lax.bitcast_convert_type(leaf, jnp.dtype(f"uint{bits}")).astype(jnp.uint32)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):  # one to one
+        words = (words ^ (words >> jnp.uint32(shift))) * jnp.uint32(factor)
+    words ^= words >> jnp.uint32(16)
+    position = jnp.uint32(0)
+    for axis in range(words.ndim):
+        sharding = jax.typeof(words).sharding
+        index = jax.lax.broadcasted_iota(jnp.uint32, words.shape, axis, out_sharding=sharding)
+        position = index * jnp.uint32(math.prod(words.shape[axis + 1 :]) % 2**32) + position
+    return jnp.sum(words * (2 * position + 1), dtype=jnp.uint32)
+
+
+@jax.jit
+def fingerprints(leaves: list[Array]) -> list[Array]:
+    """The fingerprint of each array, in one program."""
+    return [fingerprint(leaf) for leaf in leaves]
+
+
+# --------------------------------------------------------------------------------- descriptions
+
+
+class Saved(NamedTuple):
+    """A folder that Orbax completed."""
+
+    serial: int
+    step: int
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return f"{self.serial:06d}-step-{self.step}"
+
+
+class Damaged(Exception):
+    """A checkpoint that is not what was saved."""
+
+
+def layout(tree: Any) -> dict[str, str]:
+    """Path → dtype and shape, of every array."""
+    leaves = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}" for path, x in leaves}
+
+
+def describe(step: int, state: Any) -> dict[str, str]:
+    """What is saved beside the arrays, and a digest of that."""
+    found = [int(np.asarray(x)) for x in fingerprints(jax.tree.leaves(state))]
+    text = json.dumps({"step": step, "layout": layout(state), "fingerprints": found})
+    return {"text": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def described(path: Path) -> dict[str, Any]:
+    """The description that was saved."""
+    found = ocp.load_checkpointables(path, {"description": None})["description"]
+    if hashlib.sha256(found["text"].encode()).hexdigest() != found["digest"]:
+        raise Damaged("its description was changed")
+    description: dict[str, Any] = json.loads(found["text"])
+    return description
+
+
+def abstract(x: Any) -> jax.ShapeDtypeStruct:
+    """Shape, dtype and place of an array to read."""
+    place = x.sharding or SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place)
+
+
+def numbered(leaves: list[Any]) -> dict[str, Any]:
+    """The leaves as Orbax gets them: their tree is compared here, and may hold anything."""
+    return {str(i): leaf for i, leaf in enumerate(leaves)}
+
+
+def reason(error: Exception) -> str:
+    """The beginning of what an error says."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+# ---------------------------------------------------------------------------------- checkpoints
+
+
+class Checkpoints:
+    """The checkpoints in a folder: `with Checkpoints(folder) as c: c.restore(like); c.save(…)`."""
+
+    def __init__(self, folder: str | os.PathLike[str], *, keep: int = 2) -> None:
+        if keep < 1:
+            raise ValueError(f"keep must be at least 1, got {keep}.")
+        self.folder, self.keep = Path(folder).absolute(), keep
+        self.damaged: set[Saved] = set()  # as found by restore
+
+    def __enter__(self) -> Self:
+        """Silences Orbax's log: what the user needs to know is raised."""
+        self._level = logging.getLogger("absl").level
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Gives Orbax its log back."""
+        logging.getLogger("absl").setLevel(self._level)
+
+    def saved(self) -> list[Saved]:
+        """All complete checkpoints, the oldest first, as the first process sees them."""
+        try:
+            names = os.listdir(self.folder) if jax.process_index() == 0 else []
+        except FileNotFoundError:
+            names = []
+        except OSError as error:
+            raise OSError(
+                f"cannot read the checkpoints in {self.folder}: {error.strerror}."
+            ) from error
+        matches = filter(None, map(NAME.fullmatch, names))
+        found = sorted(Saved(*map(int, match.groups())) for match in matches)
+        if jax.process_count() == 1:
+            return found
+        count = int(multihost_utils.broadcast_one_to_all(np.int32(len(found))))
+        table = np.array(found if jax.process_index() == 0 else [(0, 0)] * count, np.int32)
+        table = multihost_utils.broadcast_one_to_all(table.reshape(count, 2))
+        return [Saved(int(serial), int(step)) for serial, step in table]
+
+    def save(self, step: int, state: Any) -> None:
+        """Saves a pytree of arrays, then removes what is older than the newest `keep`.
+
+        Raises:
+            OSError: it could not be written; what was saved before is as it was.
+        """
+        before = self.saved()
+        new = Saved(before[-1].serial + 1 if before else 0, step)
+        try:
+            if jax.process_index() == 0:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            contents = {
+                "arrays": numbered(jax.tree.leaves(state)),
+                "description": describe(step, state),
+            }
+            ocp.save_checkpointables(self.folder / new.name, contents)
+            if jax.process_index() == 0:
+                self._remove_old([*before, new])
+        except Exception as error:
+            raise OSError(
+                f"checkpoint {step} could not be written to {self.folder} ({reason(error)}): "
+                "the earlier ones are as they were."
+            ) from error
+
+    def _remove_old(self, saved: list[Saved]) -> None:
+        good = [one for one in saved if one not in self.damaged]
+        for one in set(saved) - set(good[-self.keep :]):
+            path = self.folder / one.name
+            path.rename(path.with_name(f"{one.name}.removed"))
+        for path in self.folder.glob("*-step-*.*"):  # also what a killed training left behind
+            shutil.rmtree(path, ignore_errors=True)
+
+    def restore(self, like: Any) -> tuple[int, Any] | None:
+        """The newest whole checkpoint, `(step, state)`; None where there is none at all.
+
+        Args:
+            like: the state of a fresh training, or its `ShapeDtypeStruct`s with shardings. The
+                arrays come back with these shardings, whatever they had when they were saved.
+
+        Raises:
+            ValueError: all are damaged, or the newest whole one is of another training.
+        """
+        saved = self.saved()
+        complaint = ""
+        for one in reversed(saved):
+            if complaint and jax.process_index() == 0:
+                print(f"{complaint}: going on from {one.step}", file=sys.stderr)
+            state, problem = self._agreed(*self._read(one, like))
+            if not problem:
+                return one.step, state
+            self.damaged.add(one)
+            complaint = f"checkpoint {one.step} in {self.folder} is damaged ({problem})"
+        if saved:
+            raise ValueError(f"{complaint}, and there is no earlier one that is whole.")
+        return None
+
+    def _read(self, one: Saved, like: Any) -> tuple[Any, str]:
+        """The state and what is wrong with it."""
+        path = self.folder / one.name
+        leaves, tree = jax.tree.flatten(like)
+        try:
+            description = described(path)
+        except Exception as error:
+            return None, reason(error)
+        difference = different(description["layout"], layout(like))
+        if difference:
+            raise ValueError(
+                f"checkpoint {one.step} in {self.folder} belongs to another training "
+                f"({difference}): give another folder, or the settings that it was saved with."
+            )
+        try:
+            wanted = {"arrays": numbered([abstract(x) for x in leaves])}
+            arrays = ocp.load_checkpointables(path, wanted)["arrays"]
+            read = [arrays[str(i)] for i in range(len(leaves))]
+            found = [int(np.asarray(x)) for x in fingerprints(read)]
+        except Exception as error:
+            return None, reason(error)
+        for name, x, y in zip(
+            description["layout"], found, description["fingerprints"], strict=True
+        ):
+            if x != y:
+                return None, f"{name or 'the array'} is not what was saved"
+        return jax.tree.unflatten(tree, read), ""
+
+    def _agreed(self, state: Any, problem: str) -> tuple[Any, str]:
+        """All processes take the checkpoint, or none."""
+        if jax.process_count() > 1:
+            bad = multihost_utils.process_allgather(np.bool_(bool(problem)))
+            if bad.any():
+                return None, problem or "another process cannot read it"
+        return state, problem
+
+
+def different(saved: dict[str, str], like: dict[str, str]) -> str:
+    """The first difference of two layouts, or nothing."""
+    for name in [*like, *saved]:
+        was, now = saved.get(name, "absent"), like.get(name, "absent")
+        if was != now:
+            return f"{name or 'the array'} was {was}, now {now}"
+    return ""
