@@ -12,9 +12,10 @@ import parity
 import parity_report
 import pytest
 import train
+import train_feeds
 import train_losses
-import train_settings
 import training
+from train_settings import Settings
 
 import jimb
 
@@ -29,6 +30,12 @@ def _promotion_as_users_have_it():
 # ------------------------------------------------------------------------------------ train.py
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_device():
+    with jax.set_mesh(jax.make_mesh((1,), ("data",), devices=jax.devices()[:1])):
+        yield
+
+
 @pytest.fixture(scope="module")
 def digits():
     return datasets.load("digits", None, imbalance=20, seed=0)
@@ -40,12 +47,14 @@ def test_long_tailed_digits_have_the_stated_sizes(digits):
     assert len(digits.train_labels) + len(digits.test_labels) == 1797
 
 
-def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys):
+def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["train.py", "--epochs", "6"])
     train.main()
-    ce, balanced = capsys.readouterr().out.splitlines()[-2:]
+    ce, balanced, where = capsys.readouterr().out.splitlines()[-3:]
     assert ce.startswith("ce ")
     assert balanced.startswith("cb-focal, difficulty sampling")
+    assert where.endswith("out/train")
     assert float(ce.split()[-1]) > 30  # far above the 10 of guessing: it has learnt
 
 
@@ -63,8 +72,9 @@ def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys):
     ],
 )
 def test_options_combine(digits, options):
-    confusion = train.train(train_settings.Settings(epochs=1, **options), digits)
-    assert int(confusion.counts.sum()) == len(digits.test_labels)
+    outcome = train.train(Settings(epochs=1, **options), digits)
+    assert outcome.confusion.sum() == len(digits.test_labels)
+    assert np.isfinite(outcome.losses).all()
 
 
 @pytest.mark.parametrize(
@@ -121,25 +131,23 @@ def test_an_epoch_compiles_once_for_all_hyper_parameters_and_equals_single_runs(
 
 
 def train_and_watch(monkeypatch, digits, sampler):
-    """Trains three epochs logit-adjusted: the weights and the prior of each."""
+    """Trains three epochs logit-adjusted: the difficulty and the prior of each."""
     drawn, priors = [], []
-    weights_of, run_epoch = training.sampling_weights, training.run_epoch
+    draw, feed = train.draw, train_feeds.OnDevice.train
 
-    def watched_weights(*args):
-        drawn.append(weights_of(*args))
-        return drawn[-1]
+    def watched_draw(job, key, difficulty, *args):
+        drawn.append(np.asarray(jimb.difficulty.sampling_weights(difficulty)))
+        return draw(job, key, difficulty, *args)
 
-    def watched_epoch(state, data, plan, hyper, **kwargs):
+    def watched_feed(self, state, hyper, count):
         priors.append(hyper.prior)
-        return run_epoch(state, data, plan, hyper, **kwargs)
+        return feed(self, state, hyper, count)
 
-    monkeypatch.setattr(training, "sampling_weights", watched_weights)
-    monkeypatch.setattr(training, "run_epoch", watched_epoch)
-    compiled = run_epoch._cache_size()
-    settings = train_settings.Settings(loss="logit-adjusted", sampler=sampler, epochs=3, hidden=4)
+    monkeypatch.setattr(train, "draw", watched_draw)
+    monkeypatch.setattr(train_feeds.OnDevice, "train", watched_feed)
+    settings = Settings(loss="logit-adjusted", sampler=sampler, epochs=3, hidden=4)
     train.train(settings, digits)
-    assert run_epoch._cache_size() - compiled <= 1  # a prior that changes is not compiled again
-    return np.array(drawn, np.float64), np.array(priors)
+    return np.array(drawn, np.float64)[:, : len(digits.train_labels)], np.array(priors)
 
 
 def test_logit_adjustment_takes_the_prior_of_the_stream_that_difficulty_draws(digits, monkeypatch):
@@ -179,46 +187,6 @@ def test_the_difficulty_of_an_epoch_is_that_of_its_predictions(digits):
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     jeffreys = ((p - 0.1) * np.log(p / 0.1)).sum(1)
     np.testing.assert_allclose(last.deltas, jeffreys, rtol=1e-4)
-
-
-# ------------------------------------------------------------------------------------- datasets
-
-
-def write_idx(path, array):
-    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
-    path.write_bytes(header + array.astype(np.uint8).tobytes())
-
-
-@pytest.fixture
-def idx_folder(tmp_path):
-    rng = np.random.default_rng(0)
-    for part, size in (("train", 40), ("t10k", 20)):
-        write_idx(tmp_path / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (size, 4, 4)))
-        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(size) % 10)
-    return tmp_path
-
-
-def test_idx_files_are_read(idx_folder):
-    data = datasets.load("mnist", str(idx_folder), imbalance=4, seed=0)
-    assert data.train_inputs.shape == (
-        sum(np.round(4 * 4.0 ** (-np.arange(10) / 9)).astype(int)),
-        16,
-    )
-    np.testing.assert_allclose(data.train_inputs.mean(0), 0, atol=1e-6)
-    assert data.test_labels.tolist() == [*range(10), *range(10)]
-
-
-def test_a_damaged_idx_file_is_refused(idx_folder):
-    path = idx_folder / "train-images-idx3-ubyte"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="get it again"):
-        datasets.load("mnist", str(idx_folder), imbalance=1, seed=0)
-
-
-def test_a_missing_idx_file_is_named(idx_folder):
-    (idx_folder / "t10k-labels-idx1-ubyte").unlink()
-    with pytest.raises(datasets.MissingData, match="t10k-labels"):
-        datasets.load("fashion-mnist", str(idx_folder), imbalance=1, seed=0)
 
 
 # ------------------------------------------------------------------------------------ parity.py
