@@ -1,9 +1,10 @@
 """Checkpoints of a training through Orbax: atomic, the newest two kept, damage found on reading.
 
-A checkpoint is a folder `000007-step-120`: the seventh that was saved, after step 120. Orbax writes
-it under another name and renames it when it is complete, so a training that is killed leaves whole
-checkpoints and a remainder that the next save clears away. Inside lie the arrays, and a description
-of them: paths, shapes, dtypes, and a fingerprint of each array's bits, which is compared on reading.
+A checkpoint is a folder `000007-step-120`: number 7 of those saved, after step 120. It is written
+under another name and renamed when it is complete, so a training that is killed leaves whole
+checkpoints, and a remainder that the next save clears away. Beside Orbax's files lies a
+description: a digest of each file, and the path, shape, dtype and fingerprint of each array.
+Reading checks the files first, and then the arrays as they are on the devices.
 
 With several processes, all of them call `save` and `restore` on a folder that all can see.
 """
@@ -28,6 +29,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import SingleDeviceSharding
 from orbax.checkpoint import v1 as ocp
 
+DESCRIPTION = "description.json"
 NAME = re.compile(r"(\d+)-step-(\d+)")
 
 # -------------------------------------------------------------------------------- fingerprints
@@ -77,30 +79,52 @@ class Saved(NamedTuple):
         return f"{self.serial:06d}-step-{self.step}"
 
 
-class Damaged(Exception):
-    """A checkpoint that is not what was saved."""
-
-
 def layout(tree: Any) -> dict[str, str]:
     """Path → dtype and shape, of every array."""
     leaves = jax.tree.leaves_with_path(tree)
     return {jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}" for path, x in leaves}
 
 
-def describe(step: int, state: Any) -> dict[str, str]:
-    """What is saved beside the arrays, and a digest of that."""
-    found = [int(np.asarray(x)) for x in fingerprints(jax.tree.leaves(state))]
-    text = json.dumps({"step": step, "layout": layout(state), "fingerprints": found})
-    return {"text": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
+def digests(path: Path) -> dict[str, str]:
+    """File → SHA-256, of all files of a checkpoint but its description."""
+    found = {}
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and file != path / DESCRIPTION:
+            with file.open("rb") as opened:
+                found[str(file.relative_to(path))] = hashlib.file_digest(
+                    opened, "sha256"
+                ).hexdigest()
+    return found
+
+
+def describe(path: Path, state: Any, found: list[int]) -> None:
+    """Writes the description, which ends in a digest of itself."""
+    contents = {"layout": layout(state), "fingerprints": found, "files": digests(path)}
+    text = json.dumps(contents)
+    (path / DESCRIPTION).write_text(f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}\n")
 
 
 def described(path: Path) -> dict[str, Any]:
-    """The description that was saved."""
-    found = ocp.load_checkpointables(path, {"description": None})["description"]
-    if hashlib.sha256(found["text"].encode()).hexdigest() != found["digest"]:
-        raise Damaged("its description was changed")
-    description: dict[str, Any] = json.loads(found["text"])
-    return description
+    """The description; ValueError where it is not what was written."""
+    text, _, digest = (path / DESCRIPTION).read_bytes().partition(b"\n")
+    if digest.decode(errors="replace") != hashlib.sha256(text).hexdigest() + "\n":
+        raise ValueError(f"{DESCRIPTION} was changed")
+    contents: dict[str, Any] = json.loads(text)
+    return contents
+
+
+def damage(path: Path) -> str:
+    """What is wrong with a checkpoint's files, or nothing."""
+    try:
+        was, now = described(path)["files"], digests(path)
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except ValueError as error:
+        return str(error)
+    for file in was:
+        if now.get(file) != was[file]:
+            return f"{file} " + ("was changed" if file in now else "is missing")
+    return ""
 
 
 def abstract(x: Any) -> jax.ShapeDtypeStruct:
@@ -172,30 +196,45 @@ class Checkpoints:
         Raises:
             OSError: it could not be written; what was saved before is as it was.
         """
+        if jax.process_index() == 0:
+            self._clear()
         before = self.saved()
         new = Saved(before[-1].serial + 1 if before else 0, step)
+        problem, cause = "", None
         try:
-            if jax.process_index() == 0:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            contents = {
-                "arrays": numbered(jax.tree.leaves(state)),
-                "description": describe(step, state),
-            }
-            ocp.save_checkpointables(self.folder / new.name, contents)
+            self._write(new, state)
             if jax.process_index() == 0:
                 self._remove_old([*before, new])
         except Exception as error:
+            problem, cause = reason(error), error
+        _, problem = self._agreed(None, problem)
+        if problem:
             raise OSError(
-                f"checkpoint {step} could not be written to {self.folder} ({reason(error)}): "
+                f"checkpoint {step} could not be written to {self.folder} ({problem}): "
                 "the earlier ones are as they were."
-            ) from error
+            ) from cause
+
+    def _write(self, new: Saved, state: Any) -> None:
+        leaves = jax.tree.leaves(state)
+        found = [int(np.asarray(x)) for x in fingerprints(leaves)]
+        path = self.folder / f"{new.name}.written"
+        if jax.process_index() == 0:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        ocp.save(path, numbered(leaves))
+        if jax.process_index() == 0:
+            describe(path, state, found)
+            path.rename(self.folder / new.name)
 
     def _remove_old(self, saved: list[Saved]) -> None:
         good = [one for one in saved if one not in self.damaged]
         for one in set(saved) - set(good[-self.keep :]):
             path = self.folder / one.name
             path.rename(path.with_name(f"{one.name}.removed"))
-        for path in self.folder.glob("*-step-*.*"):  # also what a killed training left behind
+        self._clear()
+
+    def _clear(self) -> None:
+        """Removes what is half written or half removed."""
+        for path in self.folder.glob("*-step-*.*"):
             shutil.rmtree(path, ignore_errors=True)
 
     def restore(self, like: Any) -> tuple[int, Any] | None:
@@ -225,24 +264,24 @@ class Checkpoints:
     def _read(self, one: Saved, like: Any) -> tuple[Any, str]:
         """The state and what is wrong with it."""
         path = self.folder / one.name
-        leaves, tree = jax.tree.flatten(like)
-        try:
-            description = described(path)
-        except Exception as error:
-            return None, reason(error)
+        problem = damage(path) if jax.process_index() == 0 else ""
+        _, problem = self._agreed(None, problem)  # before Orbax reads, with all processes
+        if problem:
+            return None, problem
+        description = described(path)
         difference = different(description["layout"], layout(like))
         if difference:
             raise ValueError(
                 f"checkpoint {one.step} in {self.folder} belongs to another training "
                 f"({difference}): give another folder, or the settings that it was saved with."
             )
+        leaves, tree = jax.tree.flatten(like)
         try:
-            wanted = {"arrays": numbered([abstract(x) for x in leaves])}
-            arrays = ocp.load_checkpointables(path, wanted)["arrays"]
-            read = [arrays[str(i)] for i in range(len(leaves))]
-            found = [int(np.asarray(x)) for x in fingerprints(read)]
+            arrays = ocp.load(path, numbered([abstract(x) for x in leaves]))
         except Exception as error:
             return None, reason(error)
+        read = [arrays[str(i)] for i in range(len(leaves))]
+        found = [int(np.asarray(x)) for x in fingerprints(read)]
         for name, x, y in zip(
             description["layout"], found, description["fingerprints"], strict=True
         ):
@@ -255,7 +294,7 @@ class Checkpoints:
         if jax.process_count() > 1:
             bad = multihost_utils.process_allgather(np.bool_(bool(problem)))
             if bad.any():
-                return None, problem or "another process cannot read it"
+                return None, problem or "as another process found"
         return state, problem
 
 
