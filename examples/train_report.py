@@ -1,0 +1,275 @@
+"""What a training leaves behind: a line per epoch, a CSV log, a JSON, and a figure.
+
+Each file is written under another name and then renamed: a training that is killed, or a disk that
+is full, leaves the file of the epoch before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# --------------------------------------------------------------------------------------- files
+
+
+def write(path: Path, data: bytes) -> None:
+    """Puts a file in the place of an earlier one, at once.
+
+    Raises:
+        OSError: it could not be written; the earlier one is as it was.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise OSError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+class Epoch(NamedTuple):
+    """A row of the log."""
+
+    epoch: int  # from 0
+    step: int  # after it
+    loss: float  # mean over the epoch's steps
+    learning_rate: float  # of its last step
+    effective_share: float  # of the examples, that the weights amount to
+    largest_share: float  # of the draws, that one example gets
+    seconds: float
+
+
+def write_log(path: Path, epochs: Iterable[Epoch]) -> None:
+    """All epochs as CSV."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(Epoch._fields)
+    rows.writerows([*row[:2], *map(float, row[2:])] for row in epochs)
+    write(path, text.getvalue().encode())
+
+
+def read_log(path: Path) -> list[Epoch]:
+    """The epochs of an earlier run, to go on from; none where there is no log."""
+    try:
+        rows = list(csv.reader(path.read_text().splitlines()))
+    except FileNotFoundError:
+        return []
+    try:
+        if tuple(rows[0]) != Epoch._fields:
+            raise ValueError
+        return [Epoch(int(a), int(b), *map(float, rest)) for a, b, *rest in rows[1:]]
+    except (ValueError, TypeError, IndexError):
+        raise ValueError(f"{path} is not the log of a training: move it away.") from None
+
+
+def write_json(path: Path, contents: Any) -> None:
+    """Settings and numbers; what is not finite is null."""
+    text = json.dumps(plain(contents), allow_nan=False, indent=1, ensure_ascii=False)
+    write(path, f"{text}\n".encode())
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, named tuples, arrays and paths as JSON has them."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, dict):
+        return {str(key): plain(x) for key, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(x) for x in value]
+    if isinstance(value, bool | int | str | None):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    array = np.asarray(value)  # also of a device
+    if array.ndim:
+        return [plain(x) for x in array.tolist()]
+    number = array.astype(np.float64).item() if array.dtype.kind not in "biu" else array.item()
+    return number if math.isfinite(number) else None
+
+
+# --------------------------------------------------------------------------------------- table
+
+COLUMNS = ("epoch", "step", "loss", "lr", "effective", "largest", "seconds")
+
+
+def header() -> str:
+    """The line above the epochs."""
+    epoch, step, *rest = COLUMNS
+    return f"{epoch:>5} {step:>8} " + " ".join(f"{name:>10}" for name in rest)
+
+
+def line(row: Epoch) -> str:
+    """An epoch, aligned under the header."""
+    return (
+        f"{row.epoch:>5} {row.step:>8} {row.loss:>10.4f} {row.learning_rate:>10.2e} "
+        f"{row.effective_share:>10.1%} {row.largest_share:>10.2%} {row.seconds:>10.1f}"
+    )
+
+
+def print_epoch(row: Epoch, *, first: bool) -> None:
+    """The line of an epoch, above a progress bar; before the first one of a run, the header."""
+    if first:
+        tqdm.write(header())
+    tqdm.write(line(row))
+
+
+# -------------------------------------------------------------------------------------- figure
+
+COLORS = {"head": "#4c72b0", "medium": "#2a7f62", "tail": "#c44e52"}
+GREY = "#555555"
+
+
+def groups(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Head, medium and tail classes `[K]`: over 100, 20 to 100, under 20 training examples."""
+    head, tail = counts > 100, counts < 20
+    return {"head": head, "medium": ~head & ~tail, "tail": tail}
+
+
+def draw_figure(
+    path: Path,
+    title: str,
+    *,
+    counts: np.ndarray,
+    confusion: np.ndarray,
+    difficulty: np.ndarray,
+    labels: np.ndarray,
+) -> None:
+    """Recall against class size, the confusion matrix, and how hard the training examples were.
+
+    Args:
+        path: of the PNG.
+        title: the recipe, in a line.
+        counts: training examples of each class, `[K]`.
+        confusion: test examples by true and predicted class, `[K, K]`.
+        difficulty: of each training example, `[N]`.
+        labels: of each training example, `[N]`.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    figure = plt.figure(figsize=(12.5, 6.2), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.15))
+    recall, histogram = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
+    draw_recall(recall, counts, confusion)
+    draw_difficulty(histogram, counts, difficulty, labels)
+    draw_confusion(figure.add_subplot(grid[:, 1]), confusion)
+    for axes in (recall, histogram):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, fontsize=10, color=GREY)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=130)
+    plt.close(figure)
+    write(path, png.getvalue())
+
+
+def recalls(confusion: np.ndarray) -> np.ndarray:
+    """Recall of each class in per cent, NaN for one that the test set lacks."""
+    totals = confusion.sum(axis=1)
+    absent = np.where(totals == 0, np.nan, 1.0)
+    return np.asarray(100 * np.diagonal(confusion) / np.maximum(totals, 1) * absent)
+
+
+def draw_recall(axes: Axes, counts: np.ndarray, confusion: np.ndarray) -> None:
+    """A point per class; few classes are numbered."""
+    recall = recalls(confusion)
+    for name, members in groups(counts).items():
+        members = members & ~np.isnan(recall)
+        if members.any():
+            label = f"{name}: {members.sum()} classes, mean {recall[members].mean():.0f} %"
+            size = 36 if len(counts) <= 20 else 18
+            axes.scatter(
+                counts[members], recall[members], size, COLORS[name], label=label, clip_on=False
+            )
+    if len(counts) <= 20:
+        for k in np.flatnonzero(~np.isnan(recall)):
+            offset = (0, 6) if recall[k] < 90 else (0, -13)
+            axes.annotate(
+                str(k), (counts[k], recall[k]), offset, textcoords="offset points", ha="center",
+                fontsize=8, color=GREY,
+            )  # fmt: skip
+    mean = float(np.nanmean(recall)) if not np.isnan(recall).all() else math.nan
+    axes.axhline(mean, color=GREY, linestyle=":", linewidth=1)
+    axes.set_xscale("log")
+    ticks = [t * 10**e for e in range(-1, 9) for t in (1, 2, 5)]
+    low, high = 0.8 * max(counts.min(), 0.5), 1.25 * max(counts.max(), 1)
+    if high / low > 100:
+        ticks = [10**e for e in range(-1, 9)]
+    ticks = [t for t in ticks if low <= t <= high]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
+    axes.set(xlim=(low, high), ylim=(0, 100))
+    axes.set_xlabel("training examples of the class")
+    axes.set_ylabel("recall on the test set, %")
+    axes.legend(fontsize=8, frameon=False, loc="best")
+    axes.set_title(
+        f"Recall by class size (balanced accuracy {mean:.1f} %)", loc="left", fontsize=11
+    )
+
+
+def draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
+    """Rows of true classes in per cent; the numbers are written where they fit."""
+    classes = len(confusion)
+    share = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    # The square root shows the small ones too.
+    image = axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=10, interpolation="nearest")
+    if classes <= 12:
+        for i, j in np.ndindex(classes, classes):
+            if share[i, j] >= 0.5:
+                color = "white" if share[i, j] > 40 else "#222222"
+                axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=color, size=9)
+    every = next(n for n in (1, 5, 10, 20, 50, 100, 1000) if classes <= 20 * n)
+    axes.set_xticks(range(0, classes, every))
+    axes.set_yticks(range(0, classes, every))
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.set_title("Confusion: share of each true class", loc="left", fontsize=11)
+    ticks = [0, 1, 5, 10, 25, 50, 100]
+    bar = axes.figure.colorbar(image, ax=axes, ticks=np.sqrt(ticks), shrink=0.8, pad=0.02)
+    bar.ax.set_yticklabels([f"{t} %" for t in ticks])
+    bar.outline.set_visible(False)
+
+
+def draw_difficulty(
+    axes: Axes, counts: np.ndarray, difficulty: np.ndarray, labels: np.ndarray
+) -> None:
+    """The share of each group's examples in bins of difficulty."""
+    finite = difficulty[np.isfinite(difficulty)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    logarithmic = low > 0 and high > 20 * low
+    bins = np.geomspace(low, high, 31) if logarithmic else np.linspace(low, high, 31)
+    if high <= low:
+        bins = np.linspace(low - 0.5, low + 0.5, 31)
+    for name, members in groups(counts).items():
+        values = difficulty[members[labels] & np.isfinite(difficulty)]
+        if values.size:
+            share = 100 * np.histogram(values, bins)[0] / values.size
+            label = f"{name}: {values.size} examples"
+            axes.stairs(share, bins, color=COLORS[name], linewidth=1.5, label=label)
+    if logarithmic:
+        axes.set_xscale("log")
+    axes.set_xlabel("difficulty of a training example")
+    axes.set_ylabel("share of the group, %")
+    axes.set_ylim(0, None)
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_title("How hard the training examples were", loc="left", fontsize=11)
