@@ -133,14 +133,15 @@ def print_epoch(row: Epoch, *, first: bool) -> None:
 
 # -------------------------------------------------------------------------------------- figure
 
-COLORS = {"head": "#4c72b0", "medium": "#2a7f62", "tail": "#c44e52"}
+COLORS = {"many-shot": "#4c72b0", "medium-shot": "#2a7f62", "few-shot": "#c44e52"}
 GREY = "#555555"
+FEWEST = 10  # examples of a group whose difficulty is drawn
 
 
 def groups(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Head, medium and tail classes `[K]`: over 100, 20 to 100, under 20 training examples."""
-    head, tail = counts > 100, counts < 20
-    return {"head": head, "medium": ~head & ~tail, "tail": tail}
+    """Many-, medium- and few-shot classes `[K]`: of over 100, 20 to 100, under 20 examples."""
+    many, few = counts > 100, counts < 20
+    return {"many-shot": many, "medium-shot": ~many & ~few, "few-shot": few}
 
 
 def draw_figure(
@@ -183,6 +184,12 @@ def draw_figure(
     write(path, png.getvalue())
 
 
+def legend(axes: Axes) -> None:
+    """A legend, where there is anything."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, frameon=False)
+
+
 def recalls(confusion: np.ndarray) -> np.ndarray:
     """Recall of each class in per cent, NaN for one that the test set lacks."""
     totals = confusion.sum(axis=1)
@@ -196,7 +203,10 @@ def draw_recall(axes: Axes, counts: np.ndarray, confusion: np.ndarray) -> None:
     for name, members in groups(counts).items():
         members = members & ~np.isnan(recall)
         if members.any():
-            label = f"{name}: {members.sum()} classes, mean {recall[members].mean():.0f} %"
+            count = int(members.sum())
+            label = (
+                f"{name}: {count} class{'es' * (count > 1)}, mean {recall[members].mean():.0f} %"
+            )
             size = 36 if len(counts) <= 20 else 18
             axes.scatter(
                 counts[members], recall[members], size, COLORS[name], label=label, clip_on=False
@@ -213,7 +223,7 @@ def draw_recall(axes: Axes, counts: np.ndarray, confusion: np.ndarray) -> None:
     axes.set_xscale("log")
     ticks = [t * 10**e for e in range(-1, 9) for t in (1, 2, 5)]
     low, high = 0.8 * max(counts.min(), 0.5), 1.25 * max(counts.max(), 1)
-    if high / low > 100:
+    if high / low > 1000:
         ticks = [10**e for e in range(-1, 9)]
     ticks = [t for t in ticks if low <= t <= high]
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
@@ -221,7 +231,7 @@ def draw_recall(axes: Axes, counts: np.ndarray, confusion: np.ndarray) -> None:
     axes.set(xlim=(low, high), ylim=(0, 100))
     axes.set_xlabel("training examples of the class")
     axes.set_ylabel("recall on the test set, %")
-    axes.legend(fontsize=8, frameon=False, loc="best")
+    legend(axes)
     axes.set_title(
         f"Recall by class size (balanced accuracy {mean:.1f} %)", loc="left", fontsize=11
     )
@@ -238,7 +248,7 @@ def draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
             if share[i, j] >= 0.5:
                 color = "white" if share[i, j] > 40 else "#222222"
                 axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=color, size=9)
-    every = next(n for n in (1, 5, 10, 20, 50, 100, 1000) if classes <= 20 * n)
+    every = next(n for n in (1, 5, 10, 50, 100, 500, classes) if classes <= 12 * n)
     axes.set_xticks(range(0, classes, every))
     axes.set_yticks(range(0, classes, every))
     axes.set_xlabel("predicted class")
@@ -265,11 +275,14 @@ def draw_difficulty(
         if values.size:
             share = 100 * np.histogram(values, bins)[0] / values.size
             label = f"{name}: {values.size} examples"
+            if values.size < FEWEST:
+                share, label = np.full(len(share), np.nan), f"{label}, too few to draw"
             axes.stairs(share, bins, color=COLORS[name], linewidth=1.5, label=label)
     if logarithmic:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("difficulty of a training example")
     axes.set_ylabel("share of the group, %")
     axes.set_ylim(0, None)
-    axes.legend(fontsize=8, frameon=False)
+    legend(axes)
     axes.set_title("How hard the training examples were", loc="left", fontsize=11)

@@ -1,0 +1,203 @@
+"""The log, the numbers and the figure of a training."""
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import resource
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import train_report
+from train_report import Epoch
+
+EPOCHS = [
+    Epoch(0, 30, 2.302585092994046, 3e-3, 1.0, 1 / 1437, 12.3),
+    Epoch(1, 60, float("nan"), 1.5e-9, 0.123456789012345, 0.5, 1234.5),
+]
+
+
+@dataclasses.dataclass
+class Settings:
+    """As of a command line."""
+
+    data: pathlib.Path
+    gamma: float | None
+    verbose: bool
+
+
+class Measures(NamedTuple):
+    """As of an evaluation."""
+
+    accuracy: object
+    recall: object
+
+
+def test_a_log_comes_back_as_it_was(tmp_path):
+    path = tmp_path / "new" / "log.csv"
+    assert train_report.read_log(path) == []
+    train_report.write_log(path, EPOCHS[:1])
+    train_report.write_log(path, EPOCHS)
+    assert list(path.parent.iterdir()) == [path]
+    found = train_report.read_log(path)
+    assert found[0] == EPOCHS[0]
+    assert math.isnan(found[1].loss)
+    assert found[1]._replace(loss=0.0) == EPOCHS[1]._replace(loss=0.0)
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["effective_share"] for row in rows] == ["1.0", "0.123456789012345"]
+    train_report.write_log(path, [EPOCHS[0]._replace(loss=np.float32(0.1))])
+    assert train_report.read_log(path)[0].loss == float(np.float32(0.1))
+
+
+@pytest.mark.parametrize("text", ["", "epoch,loss\n0,1\n", ",".join(Epoch._fields) + "\n0,1\n"])
+def test_another_file_is_not_taken_for_a_log(tmp_path, text):
+    path = tmp_path / "log.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"{path} is not the log of a training: move it away"):
+        train_report.read_log(path)
+
+
+def test_json_has_every_number_and_null_for_what_is_not_finite(tmp_path):
+    path = tmp_path / "numbers.json"
+    contents = {
+        "settings": Settings(pathlib.Path("data"), None, True),
+        "measures": Measures(jnp.bfloat16(0.5), np.array([[1.0, np.nan], [-np.inf, 0.1]])),
+        "counts": jnp.arange(3),
+        "floats": [np.float64(0.1), math.inf, np.int8(-3), np.bool_(False)],
+        "name": "β",
+        7: EPOCHS[:1],
+    }
+    train_report.write_json(path, contents)
+    text = path.read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert json.loads(text) == {
+        "settings": {"data": "data", "gamma": None, "verbose": True},
+        "measures": {"accuracy": 0.5, "recall": [[1.0, None], [None, 0.1]]},
+        "counts": [0, 1, 2],
+        "floats": [0.1, None, -3, False],
+        "name": "β",
+        "7": [EPOCHS[0]._asdict()],
+    }
+
+
+def test_the_table_is_aligned_and_has_one_header(capsys):
+    for i, row in enumerate([*EPOCHS, Epoch(999, 12_345_678, 1e-4, 0.0, 0.01, 1.0, 0.0)]):
+        train_report.print_epoch(row, first=i == 0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == list(train_report.COLUMNS)
+    assert len(lines) == 4
+    assert len({len(line) for line in lines}) == 1
+    assert lines[1].split() == ["0", "30", "2.3026", "3.00e-03", "100.0%", "0.07%", "12.3"]
+    assert lines[2].split()[2] == "nan"
+
+
+# -------------------------------------------------------------------------------------- errors
+
+
+def test_a_full_disk_leaves_the_earlier_file(tmp_path):
+    path = tmp_path / "log.csv"
+    train_report.write_log(path, EPOCHS[:1])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match=f"{path} could not be written: File too large."):
+            train_report.write_log(path, EPOCHS * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert train_report.read_log(path) == EPOCHS[:1]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_a_file_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    path = tmp_path / "file" / "log.csv"
+    with pytest.raises(OSError, match=f"{path} could not be written: (File exists|Not a dir)"):
+        train_report.write_log(path, EPOCHS)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OSError, match=f"{folder} could not be written: Is a directory"):
+        train_report.write_log(folder, EPOCHS)
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_a_folder_one_may_not_write_is_a_sentence(tmp_path, monkeypatch):
+    def refused(self, data):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", refused)
+    with pytest.raises(OSError, match=r"log.csv could not be written: Permission denied\.$"):
+        train_report.write_log(tmp_path / "log.csv", EPOCHS)
+    assert list(tmp_path.iterdir()) == []
+
+
+# -------------------------------------------------------------------------------------- figure
+
+
+def task(classes, rng):
+    """Counts, confusion, difficulty and labels of a long tail."""
+    counts = (500 * 0.01 ** (np.arange(classes) / max(classes - 1, 1))).astype(int)
+    confusion = rng.integers(0, 5, (classes, classes)) + np.diag(np.full(classes, 20))
+    labels = np.repeat(np.arange(classes), counts)
+    return counts, confusion, rng.exponential(size=labels.size), labels
+
+
+@pytest.mark.parametrize("classes", [2, 10, 45, 100])
+def test_a_figure_of_any_number_of_classes(tmp_path, classes):
+    counts, confusion, difficulty, labels = task(classes, np.random.default_rng(0))
+    path = tmp_path / "figure.png"
+    train_report.draw_figure(
+        path,
+        "a recipe",
+        counts=counts,
+        confusion=confusion,
+        difficulty=difficulty,
+        labels=labels,
+    )
+    pixels = plt.imread(path)
+    assert min(pixels.shape[:2]) > 600
+    assert pixels[..., :3].std() > 0.05
+    assert not plt.get_fignums()
+
+
+def test_what_the_figure_shows():
+    counts, confusion, difficulty, labels = task(10, np.random.default_rng(0))
+    confusion[4] = 0  # the test set lacks it
+    figure, (one, two, three) = plt.subplots(1, 3)
+    train_report.draw_recall(one, counts, confusion)
+    points = np.concatenate([group.get_offsets() for group in one.collections])
+    present = [k for k in range(10) if k != 4]
+    expected = [(counts[k], 100 * confusion[k, k] / sum(confusion[k])) for k in present]
+    np.testing.assert_allclose(sorted(points.tolist()), sorted(expected), rtol=1e-12)
+    assert [text.get_text() for text in one.texts] == [str(k) for k in present]
+    assert one.get_xscale() == "log"
+
+    train_report.draw_confusion(two, confusion)
+    shown = np.asarray(two.images[0].get_array()) ** 2
+    for k in present:
+        np.testing.assert_allclose(shown[k], 100 * confusion[k] / sum(confusion[k]), rtol=1e-12)
+    np.testing.assert_array_equal(shown[4], 0)
+
+    train_report.draw_difficulty(three, counts, difficulty, labels)
+    assert len(three.patches) == 3
+    for patch in three.patches:
+        np.testing.assert_allclose(np.sum(patch.get_data().values), 100, rtol=1e-12)
+    plt.close(figure)
+
+
+def test_a_training_of_which_little_is_known_is_drawn(tmp_path):
+    for difficulty in (np.zeros(6), np.full(6, np.nan), np.array([0, 0, 1e9, 1, 1, np.inf])):
+        train_report.draw_figure(
+            tmp_path / "figure.png",
+            "",
+            counts=np.array([5, 1, 0]),
+            confusion=np.zeros((3, 3), int),
+            difficulty=difficulty,
+            labels=np.array([0, 0, 0, 0, 0, 1]),
+        )
