@@ -44,15 +44,14 @@ def write(path: Path, data: bytes) -> None:
 
 
 class Epoch(NamedTuple):
-    """A row of the log."""
+    """A row of the log. No times: a run that was interrupted leaves the same log."""
 
-    epoch: int  # from 0
+    epoch: int  # from 1
     step: int  # after it
     loss: float  # mean over the epoch's steps
-    learning_rate: float  # of its last step
+    balanced_accuracy: float  # on the test set
     effective_share: float  # of the examples, that the weights amount to
     largest_share: float  # of the draws, that one example gets
-    seconds: float
 
 
 def write_log(path: Path, epochs: Iterable[Epoch]) -> None:
@@ -62,20 +61,6 @@ def write_log(path: Path, epochs: Iterable[Epoch]) -> None:
     rows.writerow(Epoch._fields)
     rows.writerows([*row[:2], *map(float, row[2:])] for row in epochs)
     write(path, text.getvalue().encode())
-
-
-def read_log(path: Path) -> list[Epoch]:
-    """The epochs of an earlier run, to go on from; none where there is no log."""
-    try:
-        rows = list(csv.reader(path.read_text().splitlines()))
-    except FileNotFoundError:
-        return []
-    try:
-        if tuple(rows[0]) != Epoch._fields:
-            raise ValueError
-        return [Epoch(int(a), int(b), *map(float, rest)) for a, b, *rest in rows[1:]]
-    except (ValueError, TypeError, IndexError):
-        raise ValueError(f"{path} is not the log of a training: move it away.") from None
 
 
 def write_json(path: Path, contents: Any) -> None:
@@ -107,7 +92,7 @@ def plain(value: Any) -> Any:
 
 # --------------------------------------------------------------------------------------- table
 
-COLUMNS = ("epoch", "step", "loss", "lr", "effective", "largest", "seconds")
+COLUMNS = ("epoch", "step", "loss", "bal. acc.", "effective", "largest")
 
 
 def header() -> str:
@@ -119,8 +104,8 @@ def header() -> str:
 def line(row: Epoch) -> str:
     """An epoch, aligned under the header."""
     return (
-        f"{row.epoch:>5} {row.step:>8} {row.loss:>10.4f} {row.learning_rate:>10.2e} "
-        f"{row.effective_share:>10.1%} {row.largest_share:>10.2%} {row.seconds:>10.1f}"
+        f"{row.epoch:>5} {row.step:>8} {row.loss:>10.4f} {row.balanced_accuracy:>10.1%} "
+        f"{row.effective_share:>10.1%} {row.largest_share:>10.2%}"
     )
 
 

@@ -7,7 +7,7 @@ JAX adds the gradients. No line here asks how many devices there are.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -176,8 +176,25 @@ def run_epoch(
         return state, loss
 
     batches = plan.reshape(-1, recipe.batch_size)
-    # A convolution's gradient inside a loop is five times slower on a CPU: one step is no loop.
-    return jax.lax.scan(step, state, batches, unroll=len(batches) == 1)
+    return jax.lax.scan(step, state, batches, unroll=is_no_loop(len(batches)))
+
+
+@jax.jit(static_argnames="recipe")
+def run_batches(
+    state: TrainState, batches: Data, hyper: Hyper, *, recipe: Recipe
+) -> tuple[TrainState, Array]:
+    """As `run_epoch`, on batches `[steps, batch, ...]` that were read elsewhere."""
+
+    def step(state: TrainState, batch: Data) -> tuple[TrainState, Array]:
+        state, loss, _ = train_step(state, batch.inputs, batch.labels, hyper, recipe=recipe)
+        return state, loss
+
+    return jax.lax.scan(step, state, batches, unroll=is_no_loop(len(batches.labels)))
+
+
+def is_no_loop(steps: int) -> bool:
+    """One step is unrolled: a convolution's gradient in a loop is five times slower on a CPU."""
+    return steps == 1
 
 
 class Pass(NamedTuple):
@@ -187,11 +204,15 @@ class Pass(NamedTuple):
     deltas: Array  # du + dl of this epoch
 
 
+def init_pass(num_examples: int) -> Pass:
+    """Before the first: all examples alike."""
+    return Pass(jnp.ones(num_examples), jnp.ones(num_examples))
+
+
 @jax.jit(static_argnames="recipe")
 def end_epoch(state: TrainState, data: Data, *, recipe: Recipe) -> tuple[TrainState, Pass]:
     """One deterministic pass over the training set, which updates the difficulty."""
     before = state.difficulty
-    (axis,) = jax.typeof(before.unlearned).sharding.spec or (None,)
     after = jimb.difficulty.sweep(
         before,
         lambda models, x: recipe.apply(models[0], x, models[1]),
@@ -199,23 +220,76 @@ def end_epoch(state: TrainState, data: Data, *, recipe: Recipe) -> tuple[TrainSt
         examples=data.inputs,
         labels=data.labels,
         chunk_size=CHUNK,
-        mesh_axis=axis,
+        mesh_axis=axis_of(before.unlearned),
     )
-    # Logarithms of probabilities are logits as good as any.
+    return state._replace(difficulty=after), what_moved(before, after, data.labels)
+
+
+def what_moved(
+    before: jimb.difficulty.DifficultyState, after: jimb.difficulty.DifficultyState, labels: Array
+) -> Pass:
+    """What a pass over these examples saw."""
     assert after.log_probs is not None
-    losses = jimb.softmax_cross_entropy_loss(after.log_probs.astype(jnp.float32), data.labels)
+    # Logarithms of probabilities are logits as good as any.
+    losses = jimb.softmax_cross_entropy_loss(after.log_probs.astype(jnp.float32), labels)
     deltas = (after.unlearned - before.unlearned) + (after.learned - before.learned)
-    return state._replace(difficulty=after), Pass(losses, deltas)
+    return Pass(losses, deltas)
+
+
+@jax.jit(static_argnames="recipe")
+def end_chunk(
+    state: TrainState, last: Pass, chunk: Data, start: Array, *, recipe: Recipe
+) -> tuple[TrainState, Pass]:
+    """A part of `end_epoch`: on each device, the rows of its share from `start` on.
+
+    `chunk` has the rows of all devices, one device after the other.
+    """
+    Seen = tuple[jimb.difficulty.DifficultyState, Pass]
+
+    def of_share(seen: Seen, model: Any, chunk: Data, start: Array) -> Seen:
+        def part(x: Array) -> Array:
+            return jax.lax.dynamic_slice_in_dim(x, start, len(chunk.labels))
+
+        def written(x: Array, new: Array) -> Array:
+            return jax.lax.dynamic_update_slice_in_dim(x, new, start, 0)
+
+        before: jimb.difficulty.DifficultyState = jax.tree.map(part, seen[0])
+        logits = recipe.apply(model[0], chunk.inputs, model[1])
+        after = jimb.difficulty.update(before, logits, chunk.labels)
+        new: Seen = jax.tree.map(written, seen, (after, what_moved(before, after, chunk.labels)))
+        return new
+
+    shares, everywhere = PartitionSpec(axis_of(chunk.labels)), PartitionSpec()
+    difficulty, last = jax.shard_map(
+        of_share, in_specs=(shares, everywhere, shares, everywhere), out_specs=shares
+    )((state.difficulty, last), (state.params, state.batch_stats), chunk, start)
+    return state._replace(difficulty=difficulty), last
 
 
 @jax.jit(static_argnames="recipe")
 def predict(state: TrainState, inputs: Array, *, recipe: Recipe) -> Array:
-    """Logits of all inputs, in chunks that fit in memory."""
+    """Logits of all inputs, in chunks that fit in memory; each device predicts its own share."""
 
-    def logits(x: Array) -> Array:
-        return recipe.apply(state.params, x, state.batch_stats)
+    def logits(model: Any, inputs: Array) -> Array:
+        def of_chunk(x: Array) -> Array:
+            return recipe.apply(model[0], x, model[1])
 
-    return jax.lax.map(logits, inputs, batch_size=CHUNK)
+        return jax.lax.map(of_chunk, inputs, batch_size=CHUNK)
+
+    model, axis = (state.params, state.batch_stats), axis_of(inputs)
+    if axis is None:
+        return logits(model, inputs)
+    shares = PartitionSpec(axis)
+    predicted: Array = jax.shard_map(logits, in_specs=(PartitionSpec(), shares), out_specs=shares)(
+        model, inputs
+    )
+    return predicted
+
+
+def axis_of(x: Array) -> Any:
+    """The axis of the mesh that divides the rows; None if they are not divided."""
+    spec = jax.typeof(x).sharding.spec
+    return spec[0] if spec else None
 
 
 # ------------------------------------------------------------------------------ plans and weights

@@ -1,7 +1,6 @@
 """The examples run, say what is wrong in one sentence, and show what README claims."""
 
 import dataclasses
-import struct
 import sys
 
 import datasets

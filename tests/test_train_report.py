@@ -17,8 +17,8 @@ import train_report
 from train_report import Epoch
 
 EPOCHS = [
-    Epoch(0, 30, 2.302585092994046, 3e-3, 1.0, 1 / 1437, 12.3),
-    Epoch(1, 60, float("nan"), 1.5e-9, 0.123456789012345, 0.5, 1234.5),
+    Epoch(1, 30, 2.302585092994046, 0.123, 1.0, 1 / 1437),
+    Epoch(2, 60, float("nan"), 1.5e-9, 0.123456789012345, 0.5),
 ]
 
 
@@ -38,29 +38,20 @@ class Measures(NamedTuple):
     recall: object
 
 
-def test_a_log_comes_back_as_it_was(tmp_path):
+def read_log(path):
+    with path.open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def test_a_log_has_every_digit(tmp_path):
     path = tmp_path / "new" / "log.csv"
-    assert train_report.read_log(path) == []
     train_report.write_log(path, EPOCHS[:1])
     train_report.write_log(path, EPOCHS)
     assert list(path.parent.iterdir()) == [path]
-    found = train_report.read_log(path)
-    assert found[0] == EPOCHS[0]
-    assert math.isnan(found[1].loss)
-    assert found[1]._replace(loss=0.0) == EPOCHS[1]._replace(loss=0.0)
-    with path.open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["effective_share"] for row in rows] == ["1.0", "0.123456789012345"]
-    train_report.write_log(path, [EPOCHS[0]._replace(loss=np.float32(0.1))])
-    assert train_report.read_log(path)[0].loss == float(np.float32(0.1))
-
-
-@pytest.mark.parametrize("text", ["", "epoch,loss\n0,1\n", ",".join(Epoch._fields) + "\n0,1\n"])
-def test_another_file_is_not_taken_for_a_log(tmp_path, text):
-    path = tmp_path / "log.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=f"{path} is not the log of a training: move it away"):
-        train_report.read_log(path)
+    found = read_log(path)
+    assert found[0] == EPOCHS[0]._asdict()
+    assert math.isnan(found[1].pop("loss"))
+    assert found[1].items() <= EPOCHS[1]._asdict().items()
 
 
 def test_json_has_every_number_and_null_for_what_is_not_finite(tmp_path):
@@ -88,13 +79,13 @@ def test_json_has_every_number_and_null_for_what_is_not_finite(tmp_path):
 
 
 def test_the_table_is_aligned_and_has_one_header(capsys):
-    for i, row in enumerate([*EPOCHS, Epoch(999, 12_345_678, 1e-4, 0.0, 0.01, 1.0, 0.0)]):
+    for i, row in enumerate([*EPOCHS, Epoch(999, 12_345_678, 1e-4, 0.0, 0.01, 1.0)]):
         train_report.print_epoch(row, first=i == 0)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == list(train_report.COLUMNS)
+    assert " ".join(lines[0].split()) == " ".join(train_report.COLUMNS)
     assert len(lines) == 4
     assert len({len(line) for line in lines}) == 1
-    assert lines[1].split() == ["0", "30", "2.3026", "3.00e-03", "100.0%", "0.07%", "12.3"]
+    assert lines[1].split() == ["1", "30", "2.3026", "12.3%", "100.0%", "0.07%"]
     assert lines[2].split()[2] == "nan"
 
 
@@ -111,7 +102,7 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path):
             train_report.write_log(path, EPOCHS * 100)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert train_report.read_log(path) == EPOCHS[:1]
+    assert read_log(path) == [EPOCHS[0]._asdict()]
     assert list(tmp_path.iterdir()) == [path]
 
 
