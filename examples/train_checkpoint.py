@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -139,9 +140,24 @@ def numbered(leaves: list[Any]) -> dict[str, Any]:
 
 
 def reason(error: Exception) -> str:
-    """The beginning of what an error says."""
+    """What an error says: the system's words, where Orbax gives them, or its beginning."""
+    if code := re.search(r"os_error_code='(\d+)'", str(error)):
+        return os.strerror(int(code[1]))
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 160 else text[:157] + "..."
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raises OSError at once if so many bytes cannot be written.
+
+    Where a write of Orbax fails, its threads print the failures of all others to the terminal.
+    """
+    if not hasattr(os, "posix_fallocate"):  # not on macOS
+        return
+    with tempfile.TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 # ---------------------------------------------------------------------------------- checkpoints
@@ -157,9 +173,10 @@ class Checkpoints:
         self.damaged: set[Saved] = set()  # as found by restore
 
     def __enter__(self) -> Self:
-        """Silences Orbax's log: what the user needs to know is raised."""
-        self._level = logging.getLogger("absl").level
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        """Silences Orbax's logs: what the user needs to know is raised."""
+        self._before = [(log, log.level) for log in map(logging.getLogger, ("absl", "asyncio"))]
+        for log, _ in self._before:
+            log.setLevel(logging.CRITICAL + 1)
         return self
 
     def __exit__(
@@ -168,8 +185,9 @@ class Checkpoints:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Gives Orbax its log back."""
-        logging.getLogger("absl").setLevel(self._level)
+        """Gives Orbax its logs back."""
+        for log, level in self._before:
+            log.setLevel(level)
 
     def saved(self) -> list[Saved]:
         """All complete checkpoints, the oldest first, as the first process sees them."""
@@ -209,6 +227,8 @@ class Checkpoints:
             problem, cause = reason(error), error
         _, problem = self._agreed(None, problem)
         if problem:
+            if jax.process_index() == 0:
+                self._clear()
             raise OSError(
                 f"checkpoint {step} could not be written to {self.folder} ({problem}): "
                 "the earlier ones are as they were."
@@ -220,6 +240,7 @@ class Checkpoints:
         path = self.folder / f"{new.name}.written"
         if jax.process_index() == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
+            check_room(self.folder, sum(x.nbytes for x in leaves))
         ocp.save(path, numbered(leaves))
         if jax.process_index() == 0:
             describe(path, state, found)

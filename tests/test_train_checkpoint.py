@@ -269,8 +269,11 @@ def test_a_full_disk_is_a_sentence(two, tmp_path):
     done = run(FULL, folder)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout.startswith(f"checkpoint 200 could not be written to {folder} (")
+    assert done.stdout.startswith(
+        f"checkpoint 200 could not be written to {folder} (File too large): "
+    )
     assert done.stdout.count("\n") == 1
+    assert sorted(os.listdir(folder)) == sorted(os.listdir(two))
     with Checkpoints(folder) as checkpoints:
         step, state = checkpoints.restore(small(0))
         assert_same_bits(state, small(step))
