@@ -78,11 +78,20 @@ LabelPlan = Callable[[Array, np.ndarray, int, int], Array]
 def class_batches(key: Array, labels: np.ndarray, num_classes: int, batch_size: int) -> Array:
     """Half the classes in each batch."""
     classes = num_classes // 2
-    per_class = batch_size // classes
     batches = sampling.class_batches(
-        key, labels, classes_per_batch=classes, per_class=per_class, num_batches=8
+        key,
+        labels,
+        classes_per_batch=classes,
+        per_class=batch_size // classes,
+        num_batches=-(-len(labels) // batch_size),
     )
     return batches.reshape(-1)
+
+
+def whole_classes(num_classes: int, batch_size: int) -> int:
+    """The largest batch, up to this size, with as many of each class in half the classes."""
+    classes = num_classes // 2
+    return batch_size // classes * classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Method:
     keep: float | None = None
     draw: Draw = UNIFORM
     plan: LabelPlan | None = None  # in place of the draw
+    batch: Callable[[int, int], int] = lambda num_classes, size: size  # that its plan is made of
     epoch: Epoch = on_the_plan
     adjust: bool = False  # logits after training
 
@@ -159,10 +169,12 @@ METHODS = (
         plan=lambda key, labels, k, _: sampling.oversample_plan(key, labels, k),
     ),
     Method(
-        "both, to 20 a class",
+        "both, to the mean class",
         "sampling.balanced_plan",
         "",
-        plan=lambda key, labels, k, _: sampling.balanced_plan(key, labels, k, per_class=20),
+        plan=lambda key, labels, k, _: sampling.balanced_plan(
+            key, labels, k, per_class=len(labels) // k
+        ),
     ),
     Method(
         "label shuffling",
@@ -170,7 +182,13 @@ METHODS = (
         "Zhong 2016",
         plan=lambda key, labels, k, _: sampling.label_shuffle_plan(key, labels, k),
     ),
-    Method("batches of half the classes", "sampling.class_batches", "", plan=class_batches),
+    Method(
+        "batches of half the classes",
+        "sampling.class_batches",
+        "",
+        plan=class_batches,
+        batch=whole_classes,
+    ),
     Method(
         "class-balanced, interpolated",
         "sampling.interpolate_within_class",
@@ -187,3 +205,25 @@ METHODS = (
     Method("data maps, variability", "difficulty.data_map", "Swayamdipta 2020", draw=VARIABILITY),
     Method("class-wise difficulty", "difficulty.class_wise", "Sinha 2020", draw=CLASS_WISE),
 )
+
+
+def misfit(method: Method, num_classes: int, vocabulary: int) -> str:
+    """Why a method has no meaning on a task, or an empty text."""
+    if method.plan is class_batches and num_classes < 4:
+        return "half of two classes is one, and a batch of one class has nothing to tell apart"
+    if method.epoch is interpolated and vocabulary:
+        return "there is no word between two words"
+    return ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """The part of a method that is compiled into an epoch: methods alike in it share the code."""
+
+    draw: Draw
+    epoch: Epoch
+
+    @classmethod
+    def of(cls, method: Method) -> "Compiled":
+        """What differs only in numbers, loss or name is left out."""
+        return cls(method.draw, method.epoch)

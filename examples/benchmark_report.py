@@ -1,67 +1,223 @@
-"""What `benchmark.py` found, as a Markdown page. The first method, CE, is the baseline."""
+"""What `benchmark.py` found: a Markdown page, README's summary. The first method, CE, is the
+baseline.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from benchmark_figure import draw_figure as draw_figure
 from benchmark_methods import METHODS
 
 if TYPE_CHECKING:
-    from benchmark import Settings
+    from benchmark_results import Result
+    from benchmark_tasks import Spec
 
 
-def columns(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Which classes each column averages: all, and many, medium and few shots."""
-    return {
-        "balanced accuracy": np.ones(len(counts), bool),
-        "many": counts > 100,
-        "medium": (counts >= 20) & (counts <= 100),
-        "few": counts < 20,
-    }
+class Outcome(NamedTuple):
+    """All methods on one task."""
+
+    task: str
+    spec: Spec
+    counts: np.ndarray  # [K], of every training set
+    class_of_group: np.ndarray  # [G]
+    results: dict[str, Result]
+    left_out: dict[str, str]  # methods without a meaning here, and why
+    seed: int
 
 
-def difference(
-    recalls: np.ndarray, baseline: np.ndarray, classes: np.ndarray
-) -> tuple[float, float, float]:
-    """Mean recall over these classes; paired difference to the baseline, and its s.e.; per cent."""
-    ours, theirs = (100 * r[:, classes].mean(1) for r in (recalls, baseline))
-    paired = ours - theirs
-    error = paired.std(ddof=1) / np.sqrt(len(paired))
-    return float(ours.mean()), float(paired.mean()), float(error)
+Measure = Callable[[np.ndarray], np.ndarray]  # confusion [S, G, K] -> a share of 1, [S]
+
+# ------------------------------------------------------------------------------------- numbers
 
 
-def table(results: dict[str, np.ndarray], counts: np.ndarray) -> str:
-    """Mean recalls in per cent, and the paired difference to CE ± its standard error."""
-    baseline, *_ = results.values()
-    groups = {name: classes for name, classes in columns(counts).items() if classes.any()}
-    lines = ["| method | function | paper | " + " | ".join(groups) + " |"]
-    lines.append("|---|---|---|" + "---|" * len(groups))
+def recalls(outcome: Outcome, confusion: np.ndarray) -> np.ndarray:
+    """The share of each group's test examples that are called their class, `[S, G]`."""
+    hits = confusion[:, np.arange(len(outcome.class_of_group)), outcome.class_of_group]
+    shares: np.ndarray = hits / confusion.sum(-1)
+    return shares
+
+
+def measures(outcome: Outcome) -> dict[str, Measure]:
+    """The columns of a task's table; the first is the mean recall of all groups."""
+
+    def mean_of(chosen: np.ndarray) -> Measure:
+        return lambda confusion: recalls(outcome, confusion)[:, chosen].mean(1)
+
+    def precision(confusion: np.ndarray) -> np.ndarray:
+        alarms, hits = confusion[:, :, 1].sum(1), confusion[:, 1, 1]
+        return np.where(alarms > 0, hits / np.maximum(alarms, 1), np.nan)
+
+    def accuracy(confusion: np.ndarray) -> np.ndarray:
+        shares: np.ndarray = np.einsum("skk->s", confusion) / confusion.sum((1, 2))
+        return shares
+
+    counts, groups = outcome.counts, np.arange(len(outcome.class_of_group))
+    kind = outcome.spec.columns
+    if kind == "parity":
+        chosen = {"mean of ten": groups, "digit 8": [8], "other even": [0, 2, 4, 6]}
+        chosen["odd"] = [1, 3, 5, 7, 9]
+        return {name: mean_of(np.asarray(digits)) for name, digits in chosen.items()}
+    columns = {"balanced accuracy": mean_of(groups)}
+    if kind == "event":
+        columns |= {"recall of the event": mean_of(groups[1:]), "precision of the event": precision}
+        return columns
+    if kind == "thirds":
+        columns["accuracy"] = accuracy
+        parts = np.array_split(np.argsort(-counts, kind="stable"), 3)
+    else:
+        few = [counts > 100, (counts >= 20) & (counts <= 100), counts < 20]
+        parts = [np.flatnonzero(part) for part in few]
+    named = zip(("many", "medium", "few"), parts, strict=True)
+    return columns | {name: mean_of(part) for name, part in named if len(part)}
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
+    """Mean; paired difference to the baseline, and its standard error; all in per cent.
+
+    Over the trials in which both exist; NaN where there are too few.
+    """
+    found = np.isfinite(ours) & np.isfinite(theirs)
+    mean = 100 * float(ours[np.isfinite(ours)].mean()) if np.isfinite(ours).any() else np.nan
+    if not found.any():
+        return mean, np.nan, np.nan
+    paired = 100 * (ours - theirs)[found]
+    error = paired.std(ddof=1) / np.sqrt(len(paired)) if len(paired) > 1 else np.nan
+    return mean, float(paired.mean()), float(error)
+
+
+def differences(outcome: Outcome) -> dict[str, tuple[float, float, float]]:
+    """`difference` of the first column, of every method but the baseline."""
+    measure = next(iter(measures(outcome).values()))
+    (_, first), *others = outcome.results.items()
+    baseline = measure(first.confusion)
+    return {name: difference(measure(each.confusion), baseline) for name, each in others}
+
+
+# -------------------------------------------------------------------------------------- tables
+
+
+def table(outcome: Outcome) -> str:
+    """Each column in per cent, and the paired difference to CE ± its standard error."""
+    columns = measures(outcome)
+    baseline = next(iter(outcome.results.values()))
+    lines = ["| method | function | paper | " + " | ".join(columns) + " |"]
+    lines.append("|---|---|---|" + "---|" * len(columns))
     for method in METHODS:
-        if method.name not in results:
+        if method.name in outcome.left_out:
+            cells = ["–"] * len(columns)
+        elif method.name in outcome.results:
+            result = outcome.results[method.name]
+            pairs = ((f(result.confusion), f(baseline.confusion)) for f in columns.values())
+            cells = [cell(*difference(*pair), bare=result is baseline) for pair in pairs]
+        else:
             continue
-        cells = []
-        for classes in groups.values():
-            mean, moved, error = difference(results[method.name], baseline, classes)
-            of_ce = method is METHODS[0]
-            cells.append(f"{mean:.1f}" if of_ce else f"{mean:.1f} ({moved:+.1f} ± {error:.1f})")
         function = f"`{method.functions}`"
         lines.append(f"| {method.name} | {function} | {method.paper} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def page(results: dict[str, np.ndarray], counts: np.ndarray, settings: Settings) -> str:
-    """The table, and what was run."""
-    sizes = ", ".join(map(str, counts.tolist()))
-    return "\n".join(
-        [
-            f"# Methods on {settings.dataset}",
-            "",
-            f"Recall on the test images of {settings.dataset} in per cent (paired difference to "
-            f"cross-entropy ± its standard error): {settings.seeds} trials, {settings.epochs} "
-            f"epochs, the last of them; training images per class {sizes}; seeds from "
-            f"{settings.seed}.",
-            "",
-            table(results, counts),
-        ]
-    )
+def cell(mean: float, moved: float, error: float, *, bare: bool) -> str:
+    """`89.5 (+5.0 ± 0.3)`; the baseline has only a mean; a dash where there is none."""
+    if np.isnan(mean):
+        return "–"
+    if bare or np.isnan(error):
+        return f"{mean:.1f}"
+    return f"{mean:.1f} ({moved:+.1f} ± {error:.1f})"
+
+
+def class_table(outcome: Outcome) -> str:
+    """The mean recall of each class."""
+    lines = ["| class | " + " | ".join(map(str, range(len(outcome.counts)))) + " |"]
+    lines.append("|---|" + "---|" * len(outcome.counts))
+    lines.append("| training examples | " + " | ".join(map(str, outcome.counts.tolist())) + " |")
+    for name, result in outcome.results.items():
+        means = 100 * recalls(outcome, result.confusion).mean(0)
+        lines.append(f"| {name} | " + " | ".join(f"{mean:.1f}" for mean in means) + " |")
+    return "\n".join(lines)
+
+
+# ---------------------------------------------------------------------------------------- page
+
+INTRODUCTION = """# Methods on every data set
+
+Every method of jimb on every task of `examples/benchmark.py`, which printed this page. Figures are
+per cent of the test examples; in brackets is the paired difference to cross-entropy (CE) ± its
+standard error over the trials. A trial has its own training examples, initial weights and keys, and
+all methods share them, the number of steps and every setting; none is tuned for any method. The
+last epoch counts, never the best one. AdamW, the learning rate falls to 0 along a cosine. Nothing
+here is a ranking that holds elsewhere: compare the tables with each other.
+
+Balanced accuracy is the mean recall of all classes. Under "few", "medium" and "many" are classes of
+fewer than 20, of up to 100 and of more training examples on digits and CIFAR, and the third of the
+smallest, of the middle and of the largest classes elsewhere. A dash: the method has no meaning
+there, and the line below the table says why; or nothing was called an event, so there is no
+precision. Class-wise difficulty is measured on held-out examples: where the task has none to spare,
+that method leaves ten training examples of each class out."""
+
+
+def page(outcomes: list[Outcome], figure: str = "") -> str:
+    """All tables, and what was run."""
+    parts = [INTRODUCTION]
+    if figure:
+        parts.append(f"![Paired difference to CE, by method and task]({Path(figure).name})")
+    return "\n\n".join(parts + [section(outcome) for outcome in outcomes])
+
+
+def section(outcome: Outcome) -> str:
+    """One task."""
+    spec, sizes = outcome.spec, outcome.counts
+    listed = ", ".join(map(str, sizes.tolist()))
+    seconds = sum(result.seconds for result in outcome.results.values())
+    model = {"mlp": "An MLP with one hidden layer of {}", "bag": "An embedding bag of {}"}
+    parts = [
+        f"## {spec.title}",
+        f"{spec.about} Training examples per class: {listed}. "
+        f"{model.get(spec.architecture, spec.architecture).format(spec.hidden)}, batches of "
+        f"{spec.batch_size}, {spec.epochs} epochs, learning rate {spec.learning_rate:g}, "
+        f"{spec.seeds} trials from seed {outcome.seed}; {seconds / 60:.1f} minutes "
+        f"(`--task {outcome.task}`).",
+        table(outcome),
+    ]
+    parts += [f"- {name}: {reason}." for name, reason in outcome.left_out.items()]
+    if outcome.task.startswith("fashion"):
+        parts += ["Recall of each class:", class_table(outcome)]
+    return "\n\n".join(parts)
+
+
+# -------------------------------------------------------------------------------------- README
+
+BEGIN, END = "<!-- results of benchmark.py -->", "<!-- end of results -->"
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """Methods × tasks: the difference of balanced accuracy to CE ± its standard error."""
+    lines = ["| method | " + " | ".join(outcome.task for outcome in outcomes) + " |"]
+    lines.append("|---|" + "---|" * len(outcomes))
+    found = [differences(outcome) for outcome in outcomes]
+    for method in METHODS[1:]:
+        if not any(method.name in each for each in found):
+            continue
+        nothing = (np.nan, np.nan, np.nan)
+        triples = [each.get(method.name, nothing) for each in found]
+        cells = ["–" if np.isnan(e) else f"{moved:+.1f} ± {e:.1f}" for _, moved, e in triples]
+        lines.append(f"| {method.name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def update_readme(path: Path, outcomes: list[Outcome]) -> None:
+    """Puts the summary between the markers, and the effects on digits into the table of methods."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} has no lines {BEGIN} and {END} for the summary to go between.")
+    for outcome in outcomes:
+        if outcome.task == "digits":
+            for name, (_, moved, error) in differences(outcome).items():
+                row = rf"(\| {re.escape(name)} \|.*\| `benchmark.py` \|)[^|]*\|"
+                before = re.sub(row, rf"\1 {moved:+.1f} ± {error:.1f} |", before)
+    path.write_text(f"{before}{begin}\n{summary(outcomes)}\n{end}{after}")

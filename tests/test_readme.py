@@ -5,6 +5,8 @@ import operator
 import re
 from pathlib import Path
 
+import benchmark_methods
+import benchmark_report
 import jax
 import numpy as np
 import pytest
@@ -105,9 +107,22 @@ def test_a_method_has_a_function_an_example_and_the_figure_of_its_page(row):
         assert (ROOT / re.fullmatch(r"\[.*\]\((.*)\)", effect)[1]).is_file()
 
 
-def test_every_method_of_the_benchmark_is_in_the_table():
-    rows = (ROOT / "docs" / "methods.md").read_text().splitlines()
-    names = [row.split("|")[1].strip() for row in rows if row.startswith("|")][3:]
-    assert len(names) >= 35
-    for name in names:
-        assert f"| {name} |" in METHODS
+def test_every_method_of_the_benchmark_is_in_both_tables():
+    for method in benchmark_methods.METHODS[1:]:
+        assert f"| {method.name} | `{method.functions}` | {method.paper} |" in METHODS
+        assert f"\n| {method.name} | " in SUMMARY
+
+
+SUMMARY = README.partition(benchmark_report.BEGIN)[2].partition(benchmark_report.END)[0]
+
+
+def test_the_summary_has_the_figures_of_the_page():
+    head, _, *rows = (line.strip("| ").split(" | ") for line in SUMMARY.strip().splitlines())
+    sections = (ROOT / "docs" / "methods.md").read_text().split("\n## ")
+    for column, task in enumerate(head[1:], 1):
+        (section,) = (part for part in sections if f"(`--task {task}`)" in part)
+        for row in rows:
+            (line,) = re.findall(rf"^\| {re.escape(row[0])} \| `.*$", section, re.MULTILINE)
+            first = line.split(" | ")[3]
+            effect = row[column]
+            assert first == "–" if effect == "–" else f"({effect})" in first, (task, row[0])
