@@ -64,8 +64,8 @@ def draw_panel(axes: Axes, moved: dict[str, tuple[float, float, float]], names: 
             continue
         side = np.sign(mean)
         axes.plot(0.97 * side * reach, row, ">" if side > 0 else "<", color=color, markersize=4)
-        where = {"ha": "right" if side > 0 else "left", "va": "center", "fontsize": 6.5}
-        axes.text(0.9 * side * reach, row, f"{mean:+.1f}", color=color, **where)
+        label = axes.text(0.9 * side * reach, row, f"{mean:+.1f}", color=color, fontsize=6.5)
+        label.set(ha="right" if side > 0 else "left", va="center")
     axes.axvline(0, color="#333333", lw=0.8)
     axes.set_xlim(-reach, reach)
     axes.set_yticks(range(len(names)), names, fontsize=7.5)

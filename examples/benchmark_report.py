@@ -1,6 +1,4 @@
-"""What `benchmark.py` found: a Markdown page, README's summary. The first method, CE, is the
-baseline.
-"""
+"""What `benchmark.py` found: the page and README's summary. The first method, CE, is the baseline."""
 
 from __future__ import annotations
 
