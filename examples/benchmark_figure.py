@@ -21,7 +21,6 @@ def draw_figure(outcomes: list[Outcome], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-
     from benchmark_report import differences  # which imports this file
 
     found = [differences(outcome) for outcome in outcomes]

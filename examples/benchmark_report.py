@@ -1,4 +1,4 @@
-"""What `benchmark.py` found: the page and README's summary. The first method, CE, is the baseline."""
+"""What `benchmark.py` found: the page and README's summary. The baseline is the first method."""
 
 from __future__ import annotations
 
