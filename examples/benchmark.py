@@ -315,6 +315,8 @@ def run(settings: Settings) -> tuple[list[Outcome], list[str]]:
                 if settings.task:
                     raise
                 skipped.append(f"{name} is skipped: {missing}")
+            # All programs of all tasks are more than a process may map.
+            jax.clear_caches()
     return outcomes, skipped
 
 
