@@ -3,9 +3,11 @@
 import itertools
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType
 
 import jimb
 
@@ -54,3 +56,44 @@ def test_a_sweep_traces_once():
 def test_bad_grids_are_refused(grids, batch_size, message):
     with pytest.raises(ValueError, match=message):
         jimb.sweep(power_sum, grids, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("devices", [1, 4, 8])
+def test_points_divided_over_devices_give_the_same(devices, batch_size, kind):
+    """Six points on four and eight devices: some compute the last one again."""
+    mesh = jax.make_mesh(
+        (devices,), ("points",), axis_types=(kind,), devices=jax.devices()[:devices]
+    )
+    with jax.set_mesh(mesh):
+        swept = jimb.sweep(power_sum, GRIDS, batch_size=batch_size, mesh_axis="points")
+        result = swept(X)
+        text = swept.lower(X).compile().as_text()
+    for i, j in itertools.product(range(3), range(2)):
+        expected = np.float64(GRIDS["table"][j]) * np.float64(X) ** np.float64(GRIDS["gamma"][i])
+        np.testing.assert_allclose(result["all"][i, j], expected, rtol=3e-7)
+        np.testing.assert_allclose(result["sum"][i, j], expected.sum(), rtol=3e-7)
+    assert "all-reduce" not in text
+    assert "collective-permute" not in text
+
+
+def test_a_scan_that_begins_alike_at_all_points_is_divided():
+    def decayed(x, gamma):
+        return jax.lax.scan(lambda c, _: (c * gamma, None), x, length=3)[0]
+
+    grids = {"gamma": jnp.array([0.5, 1.0, 2.0], jnp.float32)}
+    with jax.set_mesh(jax.make_mesh((8,), ("points",))):
+        result = jimb.sweep(decayed, grids, mesh_axis="points")(X)
+    np.testing.assert_array_equal(result, np.array([[0.125], [1], [8]], np.float32) * X)
+
+
+def test_an_axis_that_the_mesh_has_not_is_refused():
+    swept = jimb.sweep(power_sum, GRIDS, mesh_axis="points")
+    with pytest.raises(ValueError, match="'points' is no axis of the mesh in context"):
+        swept(X)
+    with (
+        jax.set_mesh(jax.make_mesh((8,), ("data",))),
+        pytest.raises(ValueError, match="'data'"),
+    ):
+        swept(X)
