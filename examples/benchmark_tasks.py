@@ -261,8 +261,8 @@ TASKS: dict[str, Spec] = {
     "fashion-hard-100": Spec(
         "Fashion-MNIST, hard tail, imbalance 100",
         FASHION_ABOUT.format(100)
-        + f" in the order {', '.join(map(str, datasets.HARD_TAIL))}, which puts the confusable tops into "
-        "the tail; the balanced test set.",
+        + f" in the order {', '.join(map(str, datasets.HARD_TAIL))}, which puts the confusable "
+        "tops into the tail; the balanced test set.",
         _fashion(100.0, datasets.HARD_TAIL),
         "thirds",
         epochs=10,

@@ -161,9 +161,11 @@ LOADERS: dict[str, Callable[[str, str | None, np.random.Generator], Dataset]] = 
 }
 
 
-def split(labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of four fifths of each class, for training, and of the rest."""
-    train = take_per_class(labels, np.round(0.8 * np.bincount(labels)).astype(int), rng)
+def split(
+    labels: np.ndarray, rng: np.random.Generator, *, share: float = 0.8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of a share of each class, for training, and of the rest."""
+    train = take_per_class(labels, np.round(share * np.bincount(labels)).astype(int), rng)
     return train, np.setdiff1d(np.arange(len(labels)), train)
 
 

@@ -263,6 +263,7 @@ def print_table(outcomes: Sequence[Outcome], counts: np.ndarray) -> None:
 
 def run(settings: Settings) -> None:
     """Trains one recipe, or the two that a newcomer compares, and shows what came out."""
+    settings.check()
     recipes = [settings]
     if settings.loss is None and settings.weights is None and settings.sampler is None:
         recipes = [

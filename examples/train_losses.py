@@ -18,6 +18,7 @@ class Hyper(NamedTuple):
     gamma: Array
     beta: Array
     keep: Array  # the share of each batch that hard-example mining keeps
+    rate: Array  # times the learning rate of the recipe
     key: Array  # of the augmentation of every slot
 
 

@@ -105,8 +105,8 @@ class Settings:
     process_id: int | None = None
     """Which of them this one is."""
 
-    def __post_init__(self) -> None:
-        """Combinations that mean nothing are refused, not ignored."""
+    def check(self) -> None:
+        """Combinations that mean nothing are refused, not ignored: a ValueError of a sentence."""
         balanced = self.loss is not None and self.loss.startswith("cb-")
         if self.weights not in (None, "none") and self.loss not in (None, *WEIGHTED):
             raise ValueError(f"--weights needs --loss ce or focal: leave it out of {self.loss}.")

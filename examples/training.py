@@ -151,6 +151,8 @@ def train_step(
     (loss, aux), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
     losses, batch_stats = aux
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
+    # What AdamW adds is proportional to its learning rate.
+    updates = jax.tree.map(lambda update: hyper.rate * update, updates)
     params = optax.apply_updates(state.params, updates)
     stepped = TrainState(state.step + 1, params, batch_stats, opt_state, state.difficulty)
     return stepped, loss, losses
@@ -302,6 +304,7 @@ def hyper_of(
     gamma: float = 2.0,
     beta: float = 0.9999,
     keep: float = 1.0,
+    rate: float = 1.0,
     key: Array | None = None,
 ) -> Hyper:
     """The numbers of a training on these class counts, drawn uniformly."""
@@ -312,6 +315,7 @@ def hyper_of(
         gamma=jnp.float32(gamma),
         beta=jnp.float32(beta),
         keep=jnp.float32(keep),
+        rate=jnp.float32(rate),
         key=jax.random.key(0) if key is None else key,
     )
 

@@ -84,7 +84,7 @@ def test_fashion_has_the_sizes_of_its_order_and_spares_ten_of_each_class(tmp_pat
     write_idx(tmp_path, "train-labels-idx1-ubyte", labels)
     write_idx(tmp_path, "t10k-images-idx3-ubyte", images[::600])
     write_idx(tmp_path, "t10k-labels-idx1-ubyte", labels[::600])
-    order = benchmark_tasks.HARD_TAIL
+    order = datasets.HARD_TAIL
     task = benchmark_tasks.fashion(np.arange(2), str(tmp_path), 100.0, order)
     sizes = [round(6000 * 100 ** (-k / 9)) for k in range(10)]
     np.testing.assert_array_equal(task.counts[list(order)], sizes)
