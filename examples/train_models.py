@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -92,6 +93,118 @@ class EmbeddingBag(nnx.Module):
         return self.output(total / count.astype(total.dtype))
 
 
+class CNN(nnx.Module):
+    """Two convolutions, each halved by max-pooling, and one hidden layer."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        hidden: int,
+        classes: int,
+        *,
+        loss: str,
+        rngs: nnx.Rngs,
+        dtype: jax.typing.DTypeLike | None = None,
+    ) -> None:
+        height, width, channels = self.shape = shape
+        self.first = nnx.Conv(channels, 16, (3, 3), dtype=dtype, rngs=rngs)
+        self.second = nnx.Conv(16, 32, (3, 3), dtype=dtype, rngs=rngs)
+        pooled = (height // 4) * (width // 4) * 32
+        self.hidden = nnx.Linear(pooled, hidden, dtype=dtype, rngs=rngs)
+        self.output = Head(hidden, classes, loss=loss, rngs=rngs)
+
+    def __call__(self, inputs: Array) -> Array:
+        """Logits `[batch, classes]` of images as rows, `[batch, features]`."""
+        x = inputs.reshape(len(inputs), *self.shape)
+        for convolution in (self.first, self.second):
+            x = nnx.max_pool(nnx.relu(convolution(x)), (2, 2), (2, 2))  # type: ignore[no-untyped-call]
+        return self.output(nnx.relu(self.hidden(x.reshape(len(x), -1))))
+
+
+class ConvNorm(nnx.Module):
+    """A 3×3 convolution and batch normalisation, whose numbers are float32 in any `dtype`.
+
+    On a mesh, mean and variance are those of the whole batch: the batch is one array, whatever its
+    sharding.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        out: int,
+        *,
+        stride: int = 1,
+        rngs: nnx.Rngs,
+        dtype: jax.typing.DTypeLike | None = None,
+    ) -> None:
+        self.conv = nnx.Conv(
+            features,
+            out,
+            (3, 3),
+            strides=stride,
+            padding=1,
+            use_bias=False,
+            kernel_init=nnx.initializers.variance_scaling(2.0, "fan_in", "normal"),
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.norm = nnx.BatchNorm(out, momentum=0.9, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        """`[batch, height, width, features]` to `[batch, height / stride, width / stride, out]`."""
+        convolved = self.conv(x)
+        normalised: Array = self.norm(convolved.astype(jnp.float32)).astype(convolved.dtype)
+        return normalised
+
+
+class Block(nnx.Module):
+    """Two convolutions beside a shortcut without parameters."""
+
+    def __init__(self, features: int, out: int, **kwargs: Any) -> None:
+        self.stride, self.widen = (1, 0) if features == out else (2, (out - features) // 2)
+        self.first = ConvNorm(features, out, stride=self.stride, **kwargs)
+        self.second = ConvNorm(out, out, **kwargs)
+
+    def __call__(self, x: Array) -> Array:
+        """At a change of width, the shortcut takes every second pixel and adds zero channels."""
+        short = x[:, :: self.stride, :: self.stride]
+        short = jnp.pad(short, [(0, 0)] * 3 + [(self.widen, self.widen)])
+        residual = self.second(nnx.relu(self.first(x)))
+        return nnx.relu(residual + short.astype(residual.dtype))
+
+
+class ResNet(nnx.Module):
+    """The residual network for CIFAR of 6n + 2 layers (He et al., CVPR 2016, section 4.2).
+
+    Three stages of n blocks, 16, 32 and 64 channels wide, then the mean over the image.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        *,
+        blocks: int = 5,
+        loss: str,
+        rngs: nnx.Rngs,
+        dtype: jax.typing.DTypeLike | None = None,
+    ) -> None:
+        self.shape = shape
+        self.stem = ConvNorm(shape[-1], 16, dtype=dtype, rngs=rngs)
+        widths = [16] * (blocks + 1) + [32] * blocks + [64] * blocks
+        self.blocks = nnx.List(
+            Block(features, out, dtype=dtype, rngs=rngs) for features, out in pairwise(widths)
+        )
+        self.output = Head(64, classes, loss=loss, rngs=rngs)
+
+    def __call__(self, inputs: Array) -> Array:
+        """Logits `[batch, classes]` of images as rows, `[batch, features]`."""
+        x = nnx.relu(self.stem(inputs.reshape(len(inputs), *self.shape)))
+        for block in self.blocks:
+            x = block(x)
+        return self.output(x.astype(jnp.float32).mean((1, 2)))
+
+
 def build(recipe: Recipe, rngs: nnx.Rngs) -> nnx.Module:
     """The model of a recipe, freshly initialised.
 
@@ -104,13 +217,14 @@ def build(recipe: Recipe, rngs: nnx.Rngs) -> nnx.Module:
         raise ValueError("--model bag needs words; wordnet has them.")
     if name != "bag" and has_words:
         raise ValueError(f"--model {name} has no use for words: use --model bag.")
-    head: dict[str, Any] = {"loss": recipe.loss, "rngs": rngs}
-    head["dtype"] = None if recipe.dtype == "float32" else jnp.dtype(recipe.dtype)
+    if name in ("cnn", "resnet-32") and not recipe.shape:
+        raise ValueError(f"--model {name} needs images; digits, fashion-mnist and cifar have them.")
+    dtype = None if recipe.dtype == "float32" else jnp.dtype(recipe.dtype)
+    rest: dict[str, Any] = {"loss": recipe.loss, "dtype": dtype, "rngs": rngs}
     if name == "bag":
-        return EmbeddingBag(recipe.vocabulary, recipe.hidden, recipe.classes, **head)
-    return MLP(recipe.features, recipe.hidden, recipe.classes, **head)
-
-
-def augment(keys: Array, inputs: Array, shape: tuple[int, ...]) -> Array:
-    """Each image of a batch flipped and shifted by its own key."""
-    raise NotImplementedError
+        return EmbeddingBag(recipe.vocabulary, recipe.hidden, recipe.classes, **rest)
+    if name == "cnn":
+        return CNN(recipe.shape, recipe.hidden, recipe.classes, **rest)
+    if name == "resnet-32":
+        return ResNet(recipe.shape, recipe.classes, **rest)
+    return MLP(recipe.features, recipe.hidden, recipe.classes, **rest)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import train_augment
 import train_models
 from flax import nnx
 from jax import Array
@@ -140,7 +141,7 @@ def train_step(
     now = hyper._replace(class_weights=(1 - share) + share * hyper.class_weights)
     if recipe.augmented:
         keys = slot_keys(jax.random.fold_in(hyper.key, state.step), labels)
-        inputs = train_models.augment(keys, inputs, recipe.shape)
+        inputs = train_augment.augment(keys, inputs, recipe.shape)
 
     def mean_loss(params: nnx.State) -> tuple[Array, tuple[Array, nnx.State]]:
         logits, batch_stats = recipe.apply_to_batch(params, state.batch_stats, inputs)
@@ -273,10 +274,10 @@ def predict(state: TrainState, inputs: Array, *, recipe: Recipe) -> Array:
     """Logits of all inputs, in chunks that fit in memory; each device predicts its own share."""
 
     def logits(model: Any, inputs: Array) -> Array:
-        def of_chunk(x: Array) -> Array:
-            return recipe.apply(model[0], x, model[1])
+        def of_one(x: Array) -> Array:
+            return recipe.apply(model[0], x[None], model[1])[0]
 
-        return jax.lax.map(of_chunk, inputs, batch_size=CHUNK)
+        return jax.lax.map(of_one, inputs, batch_size=CHUNK)
 
     model, axis = (state.params, state.batch_stats), axis_of(inputs)
     if axis is None:
