@@ -274,6 +274,8 @@ def run(settings: Settings) -> None:
         dataset = datasets.load(
             settings.dataset, settings.data_dir, imbalance=settings.imbalance, seed=settings.seed
         )
+        for recipe in recipes:
+            make_job(recipe, dataset)  # what cannot be is told before a folder is made
         folder = train_folder.open_folder(settings)
         outcomes = []
         for recipe in recipes:

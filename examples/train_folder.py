@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import train_mesh
+import train_report
 from train_settings import ELSEWHERE, Settings, describe
 
 SETTINGS = "settings.json"
@@ -17,21 +18,18 @@ def open_folder(settings: Settings) -> Path:
       ValueError: it holds another run, or there is none to go on with, or it cannot be written.
     """
     folder = next_free(Path("out/train")) if settings.out is None else Path(settings.out)
-    path = folder / SETTINGS
-    if settings.resume:
-        check_same(settings, path)
-    elif path.exists():
+    holds_run = any(folder.glob("*/*"))  # of a run that failed before, only the settings are there
+    if holds_run and not settings.resume:
         raise ValueError(
             f"{folder} holds a run: go on with it by --resume, or name another folder by --out."
         )
-    if train_mesh.is_lead() and not path.exists():
+    if holds_run:
+        check_same(settings, folder / SETTINGS)
+    elif train_mesh.is_lead():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(dataclasses.asdict(settings), indent=1) + "\n")
+            train_report.write_json(folder / SETTINGS, settings)
         except OSError as error:
-            raise ValueError(
-                f"{folder} cannot be written ({error}): name another by --out."
-            ) from None
+            raise ValueError(f"{error} Name another folder by --out.") from None
     return folder
 
 
@@ -45,8 +43,6 @@ def next_free(folder: Path) -> Path:
 
 def check_same(settings: Settings, path: Path) -> None:
     """A run goes on with the settings that it began with."""
-    if not path.exists():
-        return
     before = json.loads(path.read_text())
     now = dataclasses.asdict(settings)
     for name, value in now.items():
