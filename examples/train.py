@@ -294,7 +294,7 @@ def main() -> None:
     """Reads the command line; what cannot be done is said in one sentence."""
     try:
         run(tyro.cli(Settings, description=__doc__))
-    except (ValueError, FloatingPointError, OSError, datasets.MissingData) as error:
+    except (ValueError, FloatingPointError, OSError, ImportError) as error:
         sys.exit(f"train.py: {error}")
 
 

@@ -63,9 +63,9 @@ class FromGrain:
     """
 
     def __init__(self, data: Data, recipe: Recipe) -> None:
-        import grain
+        from jimb.sampling import grain as jgrain  # which says how to get Grain
 
-        from jimb.sampling import grain as jgrain
+        import grain  # isort: skip
 
         self.source = grain.MapDataset.source(_Rows(data))
         self.select, self.selection = jgrain.select, jgrain.PlanSelection
