@@ -1,12 +1,11 @@
 """A training step with and without jimb, and a grid of trainings in one program."""
 
-import datasets
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import training
+import sweep
 
 import jimb
 
@@ -53,50 +52,45 @@ def bench_training_step(race, loss):
     race(step_of(ours), {"the step with Optax's CE": step_of(optax_loss)}, rounds=300)
 
 
-def parity_training():
-    """A whole training of the parity task's MLP: `(γ, β) -> losses of its 150 steps`."""
-    images, digits = datasets.load_digits()
-    sizes = np.array([120, 25] * 4 + [10, 25])
-    index = datasets.take_per_class(digits, sizes, np.random.default_rng(0))
-    data = training.Data(jnp.asarray(images[index] / 16), jnp.asarray(digits[index] % 2))
-    steps = 15 * -(-len(index) // 64)
-    recipe = training.Recipe(images.shape[1], 2, "cb-focal", steps=steps)
-    state = training.init_state(jax.random.key(0), recipe, len(index))
-    plan = jimb.sampling.epoch_plan(jax.random.key(1), jnp.ones(len(index)), steps * 64)
-    hyper = training.hyper_of(jimb.class_counts(np.asarray(data.labels), 2))
-
-    def losses(gamma, beta):
-        given = hyper._replace(gamma=gamma, beta=beta)
-        return training.run_epoch.__wrapped__(state, data, plan, given, recipe=recipe)[1]
-
-    return losses
+@pytest.fixture(scope="module")
+def trial():
+    """The parity task of `sweep.py`: 15 epochs of a small MLP."""
+    return sweep.first_of(sweep.make_trials(sweep.Settings(seeds=2)))
 
 
-def bench_sweep(race):
+train = sweep.training_of("cb-focal")
+GRIDS = {"beta": BETAS, "gamma": GAMMAS}
+
+
+def bench_sweep(race, trial):
     """25 trainings in one program, against 25 calls of one compiled training."""
-    losses = parity_training()
-    one = jax.jit(losses)
-    grids = {"gamma": GAMMAS, "beta": BETAS}
-    swept = jimb.sweep(losses, grids)
+    one = jax.jit(lambda trial, beta, gamma: train(trial, beta=beta, gamma=gamma))
+    on_one = jimb.sweep(train, GRIDS)
+    with jax.set_mesh(jax.make_mesh((jax.device_count(),), ("points",))):
+        swept = jax.jit(jimb.sweep(train, GRIDS, mesh_axis="points")).lower(trial).compile()
 
     def one_by_one():
-        return [[jax.block_until_ready(one(g, b)) for b in BETAS] for g in GAMMAS]
+        return [[jax.block_until_ready(one(trial, b, g)) for g in GAMMAS] for b in BETAS]
 
-    apart = np.max(np.abs(np.asarray(swept()) - np.array(one_by_one())))
-    race(swept, {"25 calls": one_by_one}, errors={"losses, apart": float(apart)})
+    apart = np.max(np.abs(np.asarray(swept(trial)) - np.array(one_by_one())))
+    race(
+        lambda: swept(trial),
+        {"25 calls": one_by_one, "on one device": lambda: on_one(trial)},
+        errors={"recalls, apart": float(apart)},
+    )
 
 
-def bench_sweep_with_compilation(race):
+def bench_sweep_with_compilation(race, trial):
     """The same from the start, against 25 trainings with γ and β compiled in as constants."""
-    losses = parity_training()
 
     def constants():
-        for gamma in GAMMAS.tolist():
-            for beta in BETAS.tolist():
-                run = jax.jit(lambda gamma=gamma, beta=beta: losses(gamma, beta))
-                jax.block_until_ready(run())
+        for beta in BETAS.tolist():
+            for gamma in GAMMAS.tolist():
+                numbers = {"beta": jnp.float32(beta), "gamma": jnp.float32(gamma)}
+                run = jax.jit(lambda trial, numbers=numbers: train(trial, **numbers))
+                jax.block_until_ready(run(trial))
 
     def from_the_start():
-        return jimb.sweep(losses, {"gamma": GAMMAS, "beta": BETAS})()
+        return jimb.sweep(train, GRIDS)(trial)
 
     race(from_the_start, {"25 constants": constants}, rounds=1)

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
+# For the grid of trainings, which is divided over them; all other cases are on the first.
+jax.config.update("jax_num_cpu_devices", os.cpu_count())
 
 
 @pytest.fixture
