@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import resource
 import signal
 import socket
 import struct
@@ -20,6 +19,13 @@ TRAIN = [sys.executable, str(ROOT / "examples" / "train.py")]
 # Two calls an epoch, so that some checkpoints are in the middle of a plan.
 OPTIONS = ["--loss", "cb-focal", "--sampler", "difficulty", "--batch-size", "2", "--epochs", "4"]
 OPTIONS += ["--save-minutes", "0"]
+# Takes the limit and becomes the command, so that no process of JAX's has to fork Python code.
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+NO_LARGE_FILES = [sys.executable, "-c", LIMITED]
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +38,13 @@ def environment(tmp_path_factory):
     }
 
 
-def run(environment, *arguments, **kwargs):
+def run(environment, *arguments, command=TRAIN):
     return subprocess.run(
-        [*TRAIN, *map(str, arguments)],
+        [*command, *map(str, arguments)],
         env=environment,
         capture_output=True,
         text=True,
         timeout=300,
-        **kwargs,
     )
 
 
@@ -122,12 +127,9 @@ def test_a_full_disk_is_one_sentence_and_what_was_saved_stays(environment, unint
     stopped_after_a_checkpoint(environment, folder)
     before = files(folder)
 
-    def no_large_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
     # What is compiled cannot be kept either, so this run has no cache.
     bare = {k: v for k, v in environment.items() if not k.startswith("JAX_")}
-    failed = run(bare, *OPTIONS, "--out", folder, "--resume", preexec_fn=no_large_files)
+    failed = run(bare, *OPTIONS, "--out", folder, "--resume", command=[*NO_LARGE_FILES, *TRAIN])
     check_one_sentence(failed, "could not be written")
     after = files(folder)
     assert before.items() <= after.items()
