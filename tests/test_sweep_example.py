@@ -36,7 +36,7 @@ def test_what_is_chosen_by_is_neither_trained_on_nor_reported(trials):
     assert not (halves[:, 0] & halves[:, 1]).any()
     left = (~halves.any(1)).sum(1)
     np.testing.assert_array_equal(left, sweep.SIZES.sum())  # those that are trained on
-    digits = np.asarray(trials.digits)
+    digits = np.asarray(trials.digits[0])
     for half in halves.reshape(-1, len(digits)):
         assert np.bincount(digits[half], minlength=10).min() >= 25
 
