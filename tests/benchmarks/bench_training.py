@@ -62,6 +62,17 @@ train = sweep.training_of("cb-focal")
 GRIDS = {"beta": BETAS, "gamma": GAMMAS}
 
 
+def product_of_as_many_operations():
+    """One large matrix product with the multiplications of all products of the 25 trainings."""
+    features, hidden, classes, images = 64, 64, 2, 1797
+    forward = features * hidden + hidden * classes
+    a_step = sweep.BATCH * (2 * forward + hidden * classes)  # and the slopes' products
+    size = round((25 * (sweep.STEPS * a_step + images * forward)) ** (1 / 3))
+    matrix = jnp.ones((size, size))
+    multiply = jax.jit(jnp.matmul)
+    return lambda: multiply(matrix, matrix)
+
+
 def bench_sweep(race, trial):
     """25 trainings in one program, against 25 calls of one compiled training."""
     one = jax.jit(lambda trial, beta, gamma: train(trial, beta=beta, gamma=gamma))
@@ -75,7 +86,11 @@ def bench_sweep(race, trial):
     apart = np.max(np.abs(np.asarray(swept(trial)) - np.array(one_by_one())))
     race(
         lambda: swept(trial),
-        {"25 calls": one_by_one, "on one device": lambda: on_one(trial)},
+        {
+            "25 calls": one_by_one,
+            "on one device": lambda: on_one(trial),
+            "one matrix product": product_of_as_many_operations(),
+        },
         errors={"recalls, apart": float(apart)},
     )
 
