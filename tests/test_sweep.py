@@ -1,6 +1,7 @@
 """`sweep` equals a loop over the product, in one trace."""
 
 import itertools
+import math
 
 import chex
 import jax
@@ -60,12 +61,12 @@ def test_bad_grids_are_refused(grids, batch_size, message):
 
 @pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
 @pytest.mark.parametrize("batch_size", [None, 2])
-@pytest.mark.parametrize("devices", [1, 4, 8])
-def test_points_divided_over_devices_give_the_same(devices, batch_size, kind):
+@pytest.mark.parametrize("mesh_shape", [(1,), (4,), (8,), (2, 4), (4, 2)])
+def test_points_divided_over_devices_give_the_same(mesh_shape, batch_size, kind):
     """Six points on four and eight devices: some compute the last one again."""
-    mesh = jax.make_mesh(
-        (devices,), ("points",), axis_types=(kind,), devices=jax.devices()[:devices]
-    )
+    axes = ("data", "points")[-len(mesh_shape) :]
+    devices = jax.devices()[: math.prod(mesh_shape)]
+    mesh = jax.make_mesh(mesh_shape, axes, axis_types=(kind,) * len(axes), devices=devices)
     with jax.set_mesh(mesh):
         swept = jimb.sweep(power_sum, GRIDS, batch_size=batch_size, mesh_axis="points")
         result = swept(X)
@@ -86,6 +87,13 @@ def test_a_scan_that_begins_alike_at_all_points_is_divided():
     with jax.set_mesh(jax.make_mesh((8,), ("points",))):
         result = jimb.sweep(decayed, grids, mesh_axis="points")(X)
     np.testing.assert_array_equal(result, np.array([[0.125], [1], [8]], np.float32) * X)
+
+
+def test_keys_are_points_as_well():
+    keys = jax.random.split(jax.random.key(0), 3)
+    with jax.set_mesh(jax.make_mesh((8,), ("points",))):
+        drawn = jimb.sweep(jax.random.uniform, {"key": keys}, mesh_axis="points")()
+    np.testing.assert_array_equal(drawn, [jax.random.uniform(key) for key in keys])
 
 
 def test_an_axis_that_the_mesh_has_not_is_refused():

@@ -6,7 +6,6 @@ import os
 import pathlib
 import random
 import shutil
-import socket
 import subprocess
 import sys
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import checkpoint_processes
 import jax
 import jax.numpy as jnp
+import joined
 import numpy as np
 import optax
 import pytest
@@ -334,22 +334,24 @@ def test_what_was_good_stays_until_the_next_is_complete(two, tmp_path, monkeypat
 # ------------------------------------------------------------------------------------ processes
 
 
-def started(*arguments):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), *sys.path])}
-    return subprocess.Popen(
-        [sys.executable, SCRIPT, *map(str, arguments)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), *sys.path])}
+
+
+def command(*arguments):
+    return [sys.executable, SCRIPT, *map(str, arguments)]
 
 
 def test_killed_while_saving_it_goes_on_from_a_whole_checkpoint(tmp_path, capsys):
     rng = random.Random(0)
     last = -1
     for _ in range(5):
-        process = started(tmp_path, "loop")
+        process = subprocess.Popen(
+            command(tmp_path, "loop"),
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         try:
             for line in process.stdout:  # killed some random time after its second save
                 last = max(last, int(line))
@@ -373,17 +375,8 @@ def test_killed_while_saving_it_goes_on_from_a_whole_checkpoint(tmp_path, capsys
 def test_two_processes_and_one_read_each_other(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(1, small(1))
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    processes = [started(tmp_path, port, 2, i) for i in range(2)]
-    try:
-        outputs = [process.communicate(timeout=240)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for i, (process, output) in enumerate(zip(processes, outputs, strict=True)):
-        assert process.returncode == 0, output
+    outputs = joined.run_two(lambda port, i: command(tmp_path, port, 2, i), environment=ENVIRONMENT)
+    for i, output in enumerate(outputs):
         assert output.splitlines()[-1] == "equal"
         assert ("checkpoint 3 in" in output) == (i == 0)
     with Checkpoints(tmp_path) as checkpoints:

@@ -1,7 +1,6 @@
 """`train.py` gives one answer on any number of devices and from either feed, in one compilation."""
 
 import dataclasses
-import socket
 from pathlib import Path
 
 import datasets
@@ -126,9 +125,3 @@ def test_an_epoch_and_the_pass_after_it_lower_for_tpu_and_cuda(digits, dtype):
             exported = lower(*args, recipe=job.recipe)
             assert exported.platforms == platforms
             assert exported.nr_devices == 8
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]

@@ -4,13 +4,13 @@ import json
 import os
 import random
 import signal
-import socket
 import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import joined
 import numpy as np
 import pytest
 
@@ -203,37 +203,17 @@ def test_what_cannot_be_done_is_one_sentence(environment, tmp_path):
 # --------------------------------------------------------------------------------- several hosts
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def run_two(environment, folder, *arguments):
     """Two processes of two devices."""
-    port = free_port()
-    processes = [
-        subprocess.Popen(
-            [
-                *(*TRAIN, *OPTIONS, "--out", str(folder), "--cpu-devices", "2", "--distributed"),
-                *("--coordinator", f"127.0.0.1:{port}", "--num-processes", "2"),
-                *("--process-id", str(i), *arguments),
-            ],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for i in range(2)
-    ]
-    try:
-        outputs = [process.communicate(timeout=300)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for process, output in zip(processes, outputs, strict=True):
-        assert process.returncode == 0, output
-    return outputs
+
+    def command_of(port, i):
+        return [
+            *(*TRAIN, *OPTIONS, "--out", str(folder), "--cpu-devices", "2", "--distributed"),
+            *("--coordinator", f"127.0.0.1:{port}", "--num-processes", "2"),
+            *("--process-id", str(i), *arguments),
+        ]
+
+    return joined.run_two(command_of, environment=environment)
 
 
 def check_close(found, expected):
