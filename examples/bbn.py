@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import datasets
+import files
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -313,15 +314,13 @@ def main() -> None:
     try:
         settings = tyro.cli(Settings, description=__doc__)
         outcomes = [run(name, settings) for name in settings.dataset]
-    except (ValueError, FloatingPointError, datasets.MissingData) as error:
+        for outcome in outcomes:
+            print(f"{describe(outcome, settings)}\n\n{table(outcome)}\n")
+        if settings.report is not None:
+            files.write(Path(settings.report), page(outcomes, settings))
+            print(f"page: {settings.report}")
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"bbn.py: {error}")
-    for outcome in outcomes:
-        print(f"{describe(outcome, settings)}\n\n{table(outcome)}\n")
-    if settings.report is not None:
-        path = Path(settings.report)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(outcomes, settings))
-        print(f"page: {path}")
 
 
 if __name__ == "__main__":

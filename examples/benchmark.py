@@ -17,6 +17,7 @@ from typing import Any
 import benchmark_report
 import benchmark_results
 import datasets
+import files
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -328,15 +329,15 @@ def main() -> None:
         page = benchmark_report.page(outcomes, settings.figure)
         if settings.readme:
             benchmark_report.update_readme(Path(settings.readme), outcomes)
-    except (ValueError, FloatingPointError, datasets.MissingData) as error:
+        print(page)
+        for sentence in skipped:
+            print(sentence, file=sys.stderr)
+        if settings.page:
+            files.write(Path(settings.page), page + "\n")
+        if settings.figure:
+            benchmark_report.draw_figure(outcomes, Path(settings.figure))
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"benchmark.py: {error}")
-    print(page)
-    for sentence in skipped:
-        print(sentence, file=sys.stderr)
-    if settings.page:
-        Path(settings.page).write_text(page + "\n")
-    if settings.figure:
-        benchmark_report.draw_figure(outcomes, Path(settings.figure))
 
 
 if __name__ == "__main__":

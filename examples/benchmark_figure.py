@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import files
 import numpy as np
 from benchmark_methods import METHODS
 
@@ -44,9 +45,7 @@ def draw_figure(outcomes: list[Outcome], path: Path) -> None:
         "balanced accuracy, points from cross-entropy; bars: ± 2 standard errors, paired",
         fontsize=9,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    files.write_figure(path, figure)
 
 
 def draw_panel(axes: Axes, moved: dict[str, tuple[float, float, float]], names: list[str]) -> None:

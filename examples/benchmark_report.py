@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import files
 import numpy as np
 from benchmark_figure import draw_figure as draw_figure
 from benchmark_methods import METHODS
@@ -209,7 +210,7 @@ def summary(outcomes: list[Outcome]) -> str:
 
 def update_readme(path: Path, outcomes: list[Outcome]) -> None:
     """Puts the summary between the markers, and the effects on digits into the table of methods."""
-    before, begin, rest = path.read_text().partition(BEGIN)
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path} has no lines {BEGIN} and {END} for the summary to go between.")
@@ -218,4 +219,4 @@ def update_readme(path: Path, outcomes: list[Outcome]) -> None:
             for name, (_, moved, error) in differences(outcome).items():
                 row = rf"(\| {re.escape(name)} \|.*\| `benchmark.py` \|)[^|]*\|"
                 before = re.sub(row, rf"\1 {moved:+.1f} ± {error:.1f} |", before)
-    path.write_text(f"{before}{begin}\n{summary(outcomes)}\n{end}{after}")
+    files.write(path, f"{before}{begin}\n{summary(outcomes)}\n{end}{after}")

@@ -6,11 +6,11 @@ beside it. It is written whole or not at all.
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import files
 import numpy as np
 
 
@@ -53,7 +53,7 @@ def write(folder: Path, settings: dict[str, Any], result: Result) -> None:
     """Keeps a result.
 
     Raises:
-      ValueError: the folder cannot be written to.
+      OSError: the folder cannot be written to.
     """
     path = path_of(folder, settings)
     content = {
@@ -61,15 +61,4 @@ def write(folder: Path, settings: dict[str, Any], result: Result) -> None:
         "seconds": round(result.seconds, 1),
         "confusion": result.confusion.tolist(),
     }
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(json.dumps(content))
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"--results {folder} cannot be written to: {error.strerror}; say another folder."
-        ) from error
+    files.write(path, json.dumps(content))

@@ -17,7 +17,7 @@ import functools
 import sys
 from pathlib import Path
 
-import datasets
+import files
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -232,14 +232,12 @@ def main() -> None:
     try:
         settings = tyro.cli(Settings, description=__doc__)
         results, counts = run(settings)
-    except (ValueError, FloatingPointError, datasets.MissingData) as error:
+        text = markdown(results, np.asarray(counts), f"{settings.dataset}, {settings.seeds} seeds")
+        print(text)
+        if settings.report is not None:
+            files.write(Path(settings.report), text + "\n")
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"decoupling.py: {error}")
-    text = markdown(results, np.asarray(counts), f"{settings.dataset}, {settings.seeds} seeds")
-    print(text)
-    if settings.report is not None:
-        path = Path(settings.report)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

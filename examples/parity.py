@@ -271,14 +271,14 @@ def main() -> None:
     try:
         settings = tyro.cli(Settings, description=__doc__)
         results = run(settings)
-    except (ValueError, datasets.MissingData) as error:
+        variant = "long variant" if settings.long else "15 epochs"
+        title = f"odd or even on {settings.dataset}, {variant}, {settings.seeds} paired seeds"
+        print(f"Recall in per cent (paired difference to CE ± its standard error), {title}:\n")
+        print(table(results))
+        draw_figure(results, METHODS, Path(settings.figure), title)
+        print(f"\nfigure: {settings.figure}")
+    except (ValueError, OSError) as error:
         sys.exit(f"parity.py: {error}")
-    variant = "long variant" if settings.long else "15 epochs"
-    title = f"odd or even on {settings.dataset}, {variant}, {settings.seeds} paired seeds"
-    print(f"Recall in per cent (paired difference to CE ± its standard error), {title}:\n")
-    print(table(results))
-    draw_figure(results, METHODS, Path(settings.figure), title)
-    print(f"\nfigure: {settings.figure}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import files
 import numpy as np
 
 if TYPE_CHECKING:
@@ -78,9 +79,7 @@ def draw_figure(
     for axes in (bars, above, below):
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=10, color="#555555")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    files.write_figure(path, figure)
 
 
 def draw_recalls(axes: Axes, results: dict[str, Result], methods: Sequence[Method]) -> None:

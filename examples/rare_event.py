@@ -16,13 +16,14 @@ import sys
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import files
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tabular
 import training
 import tyro
-from datasets import MissingData, pixel_statistics
+from datasets import pixel_statistics
 from jax import Array
 from rare_event_report import Outcome, Result, page
 from rare_event_train import BATCH, Recipe, epoch_of_trials, init_trials, margins_of_trials
@@ -248,14 +249,12 @@ def main() -> None:
     try:
         settings = tyro.cli(Settings, description=__doc__)
         outcomes = run(settings)
-    except (ValueError, FloatingPointError, MissingData) as error:
+        text = page(outcomes)
+        print(text)
+        if settings.report is not None:
+            files.write(Path(settings.report), text + "\n")
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"rare_event.py: {error}")
-    text = page(outcomes)
-    print(text)
-    if settings.report is not None:
-        path = Path(settings.report)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n")
 
 
 if __name__ == "__main__":

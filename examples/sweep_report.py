@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import files
 import jax
 import numpy as np
-import train_report
 
 if TYPE_CHECKING:
     from sweep import Timing
@@ -79,8 +79,6 @@ def draw(
     path: Path, grids: Mapping[str, Sequence[float]], recalls: np.ndarray, measure: str
 ) -> None:
     """The held-out images' means as a heat map, the best cell framed."""
-    import io
-
     import matplotlib
 
     matplotlib.use("Agg")
@@ -105,7 +103,4 @@ def draw(
     axes.set_title(f"Recall, {measure} (framed: the best)", fontsize=11)
     seeds = recalls.shape[2]
     figure.colorbar(image, ax=axes, label=f"held-out images, mean of {seeds} seeds, %")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=130)
-    plt.close(figure)
-    train_report.write(path, picture.getvalue())
+    files.write_figure(path, figure)

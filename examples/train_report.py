@@ -1,12 +1,7 @@
-"""What a training leaves behind: a line per epoch, a CSV log, a JSON, and a figure.
-
-Each file is written under another name and then renamed: a training that is killed, or a disk that
-is full, leaves the file of the epoch before.
-"""
+"""What a training leaves behind: a line per epoch, a CSV log, a JSON, and a figure."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
 import io
@@ -17,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import files
 import numpy as np
 from tqdm import tqdm
 
@@ -24,23 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # --------------------------------------------------------------------------------------- files
-
-
-def write(path: Path, data: bytes) -> None:
-    """Puts a file in the place of an earlier one, at once.
-
-    Raises:
-        OSError: it could not be written; the earlier one is as it was.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise OSError(f"{path} could not be written: {error.strerror or error}.") from error
 
 
 class Epoch(NamedTuple):
@@ -60,13 +39,13 @@ def write_log(path: Path, epochs: Iterable[Epoch]) -> None:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(Epoch._fields)
     rows.writerows([*row[:2], *map(float, row[2:])] for row in epochs)
-    write(path, text.getvalue().encode())
+    files.write(path, text.getvalue())
 
 
 def write_json(path: Path, contents: Any) -> None:
     """Settings and numbers; what is not finite is null."""
     text = json.dumps(plain(contents), allow_nan=False, indent=1, ensure_ascii=False)
-    write(path, f"{text}\n".encode())
+    files.write(path, f"{text}\n")
 
 
 def plain(value: Any) -> Any:
@@ -163,10 +142,7 @@ def draw_figure(
     for axes in (recall, histogram):
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=10, color=GREY)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=130)
-    plt.close(figure)
-    write(path, png.getvalue())
+    files.write_figure(path, figure)
 
 
 def legend(axes: Axes) -> None:

@@ -11,6 +11,7 @@ import benchmark_report
 import benchmark_results
 import benchmark_tasks
 import datasets
+import files
 import jax
 import numpy as np
 import pytest
@@ -282,8 +283,8 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(benchmark_results.os, "replace", full)
-    with pytest.raises(ValueError, match="cannot be written to: No space left on device"):
+    monkeypatch.setattr(files.Path, "replace", full)
+    with pytest.raises(OSError, match=r"\.json could not be written: No space left on device\."):
         benchmark_results.write(tmp_path, SETTINGS, Result(np.zeros((2, 2, 2), int), 1.0))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -320,6 +321,8 @@ def test_what_is_done_is_not_done_again_and_the_page_is_what_is_printed(
     monkeypatch.setattr(benchmark, "run_method", again)
     start(monkeypatch, *options)
     assert capsys.readouterr().out == printed
+    with pytest.raises(SystemExit, match=r"^benchmark.py: .* could not be written: Is a directory"):
+        start(monkeypatch, *options[:-1], results)
     options[5] = 2
     with pytest.raises(AssertionError, match="it is done"):
         start(monkeypatch, *options)
