@@ -1,11 +1,10 @@
 """Difficulty, plans and confusion counts over two processes of two devices, joined on loopback."""
 
-import pathlib
 import sys
 
-import joined
+from tests.helpers import joined, two_processes
 
-SCRIPT = pathlib.Path(__file__).with_name("two_processes.py")
+SCRIPT = two_processes.__file__
 
 
 def test_two_processes_of_two_devices_give_the_bits_of_one_device():

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
-from losses_table import (
+
+import jimb
+from tests.helpers.losses_table import (
     LOSSES,
     assert_close,
     call,
@@ -16,8 +18,6 @@ from losses_table import (
     half_masked,
     jit,
 )
-
-import jimb
 
 ROWS, CLASSES = 16, 3
 LABELS = np.resize(np.array([0, 0, 1, 2, 1], np.int32), ROWS)

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from weights_oracle import (
+
+import jimb
+from tests.helpers.weights_oracle import (
     COUNTS,
     HOST,
     TRACED,
@@ -15,8 +17,6 @@ from weights_oracle import (
     normalized,
     one_for_each,
 )
-
-import jimb
 
 # The last four: the rate 1 - β is a few units of float32, one half unit, and nothing.
 BETAS = (0, 1e-9, 1e-3, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1 - 2**-20, 1 - 2**-24, 1)

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.experimental import checkify
-from weights_oracle import COUNTS, TRACED
 
 import jimb
+from tests.helpers.weights_oracle import COUNTS, TRACED
 
 TRACEABLE = {
     "inverse frequency": jimb.inverse_frequency_weights,
