@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-import pytest
 
 import jimb
 
@@ -173,15 +172,6 @@ LOSSES = [
 ]
 
 
-def over(losses):
-    return pytest.mark.parametrize("loss", losses, ids=lambda loss: loss.name)
-
-
-all_losses = over(LOSSES)
-softmax_losses = over([loss for loss in LOSSES if "softmax" in loss.name])
-swept_losses = over([loss for loss in LOSSES if loss.hyper])
-
-
 # The data of a row: the variables to differentiate by (logits, hyper-parameters, soft labels),
 # and the labels where these are integers.
 
@@ -274,6 +264,23 @@ def oracle(loss, inputs):
     wide = {name: np.float64(value) for name, value in inputs.variables.items()}
     hyper = {name: wide[name] for name in loss.hyper}
     return loss.oracle(wide["logits"], wide.get("labels", inputs.labels), **hyper)
+
+
+def oracle_gradient(loss, inputs, step=1e-5):
+    """Central differences of the summed oracle, for each number of each variable."""
+    wide = {name: np.float64(value) for name, value in inputs.variables.items()}
+
+    def total(name, array):
+        return np.sum(oracle(loss, inputs._replace(variables=wide | {name: array})))
+
+    gradient = {name: np.zeros(value.shape) for name, value in wide.items()}
+    for name, value in wide.items():
+        for place in np.ndindex(value.shape):
+            shift = np.zeros(value.shape)
+            shift[place] = step
+            difference = total(name, value + shift) - total(name, value - shift)
+            gradient[name][place] = difference / (2 * step)
+    return gradient
 
 
 def assert_close(actual, expected, rtol=2e-6, atol=2e-6, message=""):

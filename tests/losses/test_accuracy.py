@@ -2,7 +2,6 @@
 
 import functools
 
-import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
@@ -11,67 +10,25 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import jimb
+from tests.helpers import accuracy
+from tests.helpers.digits import by_60_digits
 from tests.helpers.exact import (
     SMALLEST,
-    by_60_digits,
-    sigmoid_inputs,
-    sigmoid_reference,
     softmax_inputs,
     softmax_reference,
-    ulps,
     values_and_gradients,
-    worst_ratio,
 )
+from tests.helpers.figures import hold
 from tests.helpers.losses_table import jit
-
-# The losses: (logits, labels, gamma) -> losses, with soft labels equal to the hard ones.
-
-
-def soft(labels, logits):
-    return (labels[:, None] == jnp.arange(logits.shape[-1])[None]).astype(jnp.float32)
-
-
-SOFTMAX = {
-    "ce": lambda z, y, g: jimb.softmax_cross_entropy_loss(z, y),
-    "ce_soft": lambda z, y, g: jimb.softmax_cross_entropy_loss(z, soft(y, z)),
-    "focal": lambda z, y, g: jimb.softmax_focal_loss(z, y, gamma=g),
-    "focal_soft": lambda z, y, g: jimb.softmax_focal_loss(z, soft(y, z), gamma=g),
-}
-SIGMOID = {
-    "ce": lambda z, y, g: jimb.sigmoid_cross_entropy_loss(z, y),
-    "focal": lambda z, y, g: jimb.sigmoid_focal_loss(z, y, gamma=g),
-    "focal_soft": lambda z, y, g: jimb.sigmoid_focal_loss(z, y.astype(jnp.float32), gamma=g),
-}
-
-
-def gamma_of(name, gamma):
-    return np.zeros_like(gamma) if name.startswith("ce") else gamma
-
-
-def worst_ratios(losses, reference, z, y, gamma):
-    """Of the value and of the gradient of each loss."""
-    ratios = {}
-    for name, (value, gradient) in values_and_gradients(losses, z, y, gamma).items():
-        g = gamma_of(name, gamma)
-        exact, exact_gradient, exponent, gradient_exponent = reference(z, y, np.float64(g))
-        per_element = g.reshape(g.shape + (1,) * (z.ndim - g.ndim))
-        ratios[name] = (
-            worst_ratio(value, exact, exponent, g),
-            worst_ratio(gradient, exact_gradient, gradient_exponent, per_element),
-        )
-    return ratios
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 1000])
 def test_softmax_value_and_gradient_are_accurate(num_classes):
-    inputs = softmax_inputs(num_classes, rows=30 if num_classes == 1000 else 300)
-    ratios = worst_ratios(SOFTMAX, softmax_reference, *inputs)
-    assert all(max(pair) <= 1 for pair in ratios.values()), ratios
+    hold(accuracy.softmax(num_classes))
 
 
 def test_sigmoid_value_and_gradient_are_accurate():
-    ratios = worst_ratios(SIGMOID, sigmoid_reference, *sigmoid_inputs(500))
-    assert all(max(pair) <= 1 for pair in ratios.values()), ratios
+    hold(accuracy.sigmoid())
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 1000])
@@ -90,7 +47,7 @@ def test_ten_thousand_classes_agree_with_60_digits():
     z[7] = 16
     gammas = np.array([0.5, 2.0], np.float32)
     batch = np.stack([z, z]), np.array([7, 7], np.int32), gammas
-    values, gradients = values_and_gradients({"focal": SOFTMAX["focal"]}, *batch)["focal"]
+    values, gradients = values_and_gradients({"focal": accuracy.SOFTMAX["focal"]}, *batch)["focal"]
     for i, gamma in enumerate(gammas):
         exact, exact_gradient = by_60_digits(z, 7, gamma)
         np.testing.assert_allclose(values[i], exact, rtol=8e-6)
@@ -103,17 +60,7 @@ def test_ten_thousand_classes_agree_with_60_digits():
 @pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16])
 @pytest.mark.parametrize("family", ["softmax", "sigmoid"])
 def test_half_precision_is_correctly_rounded(family, dtype):
-    table = SOFTMAX if family == "softmax" else SIGMOID
-    reference = softmax_reference if family == "softmax" else sigmoid_reference
-    z, y, gamma = softmax_inputs(10, rows=300) if family == "softmax" else sigmoid_inputs(500)
-    z = z.astype(dtype)
-    for name, results in values_and_gradients(table, z, y, gamma, jit=jit).items():
-        expected = reference(z, y, np.float64(gamma_of(name, gamma)))[:2]
-        for actual, exact in zip(results, expected, strict=True):
-            assert actual.dtype == dtype
-            apart = ulps(actual, exact.astype(dtype))[np.abs(exact) > SMALLEST]
-            assert np.max(apart) <= 1, name
-            assert np.mean(apart == 0) >= 0.99, name
+    hold(accuracy.half(family, dtype, jit=jit))
 
 
 # Any shape, any dtype, any finite logits.

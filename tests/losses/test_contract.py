@@ -14,7 +14,6 @@ from tests.helpers.losses_table import (
     CLASSES,
     COUNTS,
     LOSSES,
-    all_losses,
     assert_close,
     assert_finite,
     call,
@@ -24,28 +23,12 @@ from tests.helpers.losses_table import (
     inputs_of,
     jit,
     oracle,
+    oracle_gradient,
     plain,
-    swept_losses,
 )
+from tests.helpers.over_losses import all_losses, swept_losses
 
 # Values and derivatives.
-
-
-def oracle_gradient(loss, inputs, step=1e-5):
-    """Central differences of the summed oracle, for each number of each variable."""
-    wide = {name: np.float64(value) for name, value in inputs.variables.items()}
-
-    def total(name, array):
-        return np.sum(oracle(loss, inputs._replace(variables=wide | {name: array})))
-
-    gradient = {name: np.zeros(value.shape) for name, value in wide.items()}
-    for name, value in wide.items():
-        for place in np.ndindex(value.shape):
-            shift = np.zeros(value.shape)
-            shift[place] = step
-            difference = total(name, value + shift) - total(name, value - shift)
-            gradient[name][place] = difference / (2 * step)
-    return gradient
 
 
 def oracle_curvature(loss, inputs, step=1e-3):

@@ -16,16 +16,15 @@ from tests.helpers.losses_table import (
     FOCAL,
     LOSSES,
     SIGMOID_FOCAL,
-    all_losses,
     assert_finite,
     call,
     inputs_of,
     jit,
     oracle,
     sigmoid_oracle,
-    softmax_losses,
     softmax_oracle,
 )
+from tests.helpers.over_losses import all_losses, softmax_losses
 
 
 def weighted_softmax_focal_loss(logits, labels, counts, *, beta=0.9999):

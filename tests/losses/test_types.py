@@ -15,11 +15,11 @@ from tests.helpers.losses_table import (
     CE,
     LOSSES,
     SIGMOID_FOCAL,
-    all_losses,
     call,
     inputs_of,
     jit,
 )
+from tests.helpers.over_losses import all_losses
 
 
 @all_losses
