@@ -224,7 +224,8 @@ def cosine_logits(features: ArrayLike, kernel: ArrayLike) -> Float[Array, "*batc
             f"features must be [..., D] and kernel [D, K], got {_checks.describe(f)} and "
             f"{_checks.describe(w)}."
         )
-    return _unit(f, -1) @ _unit(w, 0)
+    # The default precision of accelerators rounds to TF32 or bfloat16, which `scale` multiplies.
+    return jnp.matmul(_unit(f, -1), _unit(w, 0), precision=jax.lax.Precision.HIGHEST)
 
 
 def _unit(x: Array, axis: int) -> Array:
