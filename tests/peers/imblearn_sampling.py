@@ -1,0 +1,74 @@
+"""imbalanced-learn's tests of its random samplers."""
+
+import jax
+import numpy as np
+
+from tests.peers.calls import jimb, missing
+from tests.peers.peer import Peer
+from tests.peers.spoil import fewer_rows
+
+
+def under_sample(self, X, y):
+    """Cuts the classes that the strategy names; the others stay whole."""
+    if self.replacement:
+        missing("drawing a class with replacement")
+    chosen = []
+    for label in np.unique(y):
+        members = np.flatnonzero(y == label)
+        if label in self.sampling_strategy_:
+            members = members[plan(members, self.sampling_strategy_[label], self.random_state)]
+        chosen.append(members)
+    return _rows(self, X, y, np.concatenate(chosen))
+
+
+def over_sample(self, X, y):
+    """All examples, then the visits beyond the first of those of a smaller class."""
+    if any((self.shrinkage_ or {}).values()):
+        missing("a smoothed bootstrap")
+    chosen = [np.arange(len(y))]
+    for label, more in self.sampling_strategy_.items():
+        members = np.flatnonzero(y == label)
+        visits = np.sort(plan(members, len(members) + more, self.random_state))
+        again = np.append(False, visits[1:] == visits[:-1])
+        chosen.append(members[visits[again]])
+    return _rows(self, X, y, np.concatenate(chosen))
+
+
+def plan(members, visits, random_state):
+    seed = random_state if isinstance(random_state, int) else 0
+    labels = np.zeros(len(members), int)
+    if visits == 0:
+        return np.zeros(0, int)
+    return np.asarray(
+        jimb.sampling.balanced_plan(jax.random.key(seed), labels, 1, per_class=int(visits))
+    )
+
+
+def _rows(self, X, y, chosen):
+    from sklearn.utils import _safe_indexing
+
+    self.sample_indices_ = chosen
+    return _safe_indexing(X, chosen), _safe_indexing(y, chosen)
+
+
+UNDER = "imblearn.under_sampling._prototype_selection"
+
+PEER = Peer(
+    package="imbalanced-learn",
+    floor="0.14",
+    what="random under-sampling and over-sampling",
+    tests=(
+        f"{UNDER}.tests.test_random_under_sampler",
+        "imblearn.over_sampling.tests.test_random_over_sampler",
+    ),
+    replace={
+        f"{UNDER}.RandomUnderSampler._fit_resample": under_sample,
+        "imblearn.over_sampling.RandomOverSampler._fit_resample": over_sample,
+    },
+    peer_checks_input=True,
+    wrong=fewer_rows,
+    requires=("pandas",),
+    differs={
+        r"test_ros_fit_resample\[": "the rows drawn are those of another random generator",
+    },
+)
