@@ -12,7 +12,6 @@ import pytest
 
 import jimb
 from tests.accelerator.__main__ import main
-from tests.accelerator.launch import killing
 from tests.accelerator.report import Report
 from tests.accelerator.training import differences
 from tests.helpers.figures import Figure
@@ -83,16 +82,6 @@ def test_results_that_differ_are_named():
     assert "losses, state_sha256" in keys.what
     assert not keys.ok
     assert not losses.ok
-
-
-@pytest.mark.parametrize("before", [True, False])
-def test_the_kill_comes_at_the_named_call(monkeypatch, before):
-    events = []
-    monkeypatch.setattr("os.kill", lambda *_: events.append("killed"))
-    function = killing(lambda x: events.append(x), 2, before=before)
-    function("first")
-    function("second")
-    assert events == (["first", "killed", "second"] if before else ["first", "second", "killed"])
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def run(folder, *options, point="never", number=0):
         "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    command = [sys.executable, "-m", "tests.accelerator.launch", point, str(number)]
+    command = [sys.executable, "-m", "tests.helpers.launch", point, str(number)]
     command += [*OPTIONS, "--out", str(folder.absolute()), *options]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
@@ -64,8 +64,8 @@ def resumed(folder):
     epochs = "--epochs", "3"
     whole, parts = folder / "whole", folder / "parts"
     run(whole, *epochs)
-    run(parts, *epochs, point="within", number=3)
-    steps = [told(run(parts, *epochs, "--resume", point="after", number=3))]
+    run(parts, *epochs, point="undescribed", number=3)
+    steps = [told(run(parts, *epochs, "--resume", point="complete", number=3))]
     steps.append(told(run(parts, *epochs, "--resume")))
     figures = differences(results(parts), results(whole), "killed twice")
     if not all(figure.ok for figure in figures):

@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from jax.sharding import PartitionSpec as P
 from train_checkpoint import Checkpoints
 
 from jimb import difficulty
-from tests.helpers import checkpoint_processes, joined
+from tests.helpers import checkpoint_processes, joined, kills
 from tests.helpers.checkpoint_processes import content
 
 SCRIPT = checkpoint_processes.__file__
@@ -331,6 +332,35 @@ def test_what_was_good_stays_until_the_next_is_complete(two, tmp_path, monkeypat
     assert steps(folder) == [120, 120]
 
 
+# ---------------------------------------------------------------------------------------- killed
+
+
+@pytest.mark.parametrize("point", kills.POINTS)
+def test_killed_at_any_point_of_a_save_it_goes_on_from_a_whole_checkpoint(
+    tmp_path, monkeypatch, capsys, point
+):
+    with Checkpoints(tmp_path) as checkpoints:
+        for step in (0, 1):
+            checkpoints.save(step, small(step))
+        with monkeypatch.context() as patch:
+            kills.arrange(point, 1, kills.raise_killed, patch.setattr)
+            with pytest.raises(kills.Killed):
+                checkpoints.save(2, small(2))
+    check_whole(tmp_path, 2 if kills.counts(point) else 1)
+    assert capsys.readouterr().err == ""
+
+
+def check_whole(folder, newest):
+    """The newest is whole, and the next save leaves nothing of what was half done."""
+    with Checkpoints(folder) as checkpoints:
+        step, state = checkpoints.restore(small(0))
+        assert step == newest
+        assert_same_bits(state, small(newest))
+        checkpoints.save(3, small(3))
+    assert steps(folder) == [newest, 3]
+    assert len(os.listdir(folder)) == 2
+
+
 # ------------------------------------------------------------------------------------ processes
 
 
@@ -341,37 +371,17 @@ def command(*arguments):
     return [sys.executable, SCRIPT, *map(str, arguments)]
 
 
-def test_killed_while_saving_it_goes_on_from_a_whole_checkpoint(tmp_path, capsys):
-    rng = random.Random(0)
-    last = -1
-    for _ in range(5):
-        process = subprocess.Popen(
-            command(tmp_path, "loop"),
-            env=ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            for line in process.stdout:  # killed some random time after its second save
-                last = max(last, int(line))
-                if last >= 1:
-                    break
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(rng.uniform(0, 0.3))
-        finally:
-            process.kill()
-            said, _ = process.communicate()
-        last = max([last, *map(int, said.split())])
-        with Checkpoints(tmp_path) as checkpoints:
-            step, state = checkpoints.restore(small(0))
-        assert step in (last, last + 1)  # complete, but not yet printed
-        assert_same_bits(state, small(step))
-        assert capsys.readouterr().err == ""
-        last = step
-    assert last > 10
+@pytest.mark.slow
+@pytest.mark.parametrize("point", kills.POINTS)
+def test_a_process_killed_in_its_third_save_leaves_a_whole_checkpoint(tmp_path, point):
+    done = subprocess.run(
+        command(tmp_path, "killed", point), env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    check_whole(tmp_path, 2 if kills.counts(point) else 1)
 
 
+@pytest.mark.slow
 def test_two_processes_and_one_read_each_other(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(1, small(1))

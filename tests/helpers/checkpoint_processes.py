@@ -1,6 +1,8 @@
-"""One process of `test_train_checkpoint.py`: FOLDER, then `loop` or PORT NUM_PROCESSES PROCESS."""
+"""One process of `test_train_checkpoint.py`.
 
-import itertools
+FOLDER, then `killed POINT` or PORT NUM_PROCESSES PROCESS.
+"""
+
 import sys
 
 import jax
@@ -9,6 +11,8 @@ import numpy as np
 import train_checkpoint
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
+
+from tests.helpers import kills
 
 N = 64
 
@@ -43,13 +47,12 @@ def equal(state, step):
     return True
 
 
-def loop(folder):
-    """Saves until it is killed."""
+def killed(folder, point):
+    """Saves steps 0, 1 and 2, and is killed in the third save."""
+    kills.arrange(point, 3, kills.kill_this_process)
     with train_checkpoint.Checkpoints(folder) as checkpoints:
-        found = checkpoints.restore(jax.tree.map(jnp.asarray, content(0)))
-        for step in itertools.count(found[0] + 1 if found else 0):
+        for step in range(3):
             checkpoints.save(step, jax.tree.map(jnp.asarray, content(step)))
-            print(step, flush=True)
 
 
 def together(folder, port, num_processes, process):
@@ -83,7 +86,7 @@ def together(folder, port, num_processes, process):
 
 if __name__ == "__main__":
     folder, *rest = sys.argv[1:]
-    if rest == ["loop"]:
-        loop(folder)
+    if rest[0] == "killed":
+        killed(folder, rest[1])
     else:
         together(folder, *map(int, rest))
