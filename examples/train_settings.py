@@ -123,6 +123,8 @@ class Settings:
             raise ValueError("--beta needs a cb-* loss or --weights effective.")
         if self.pseudocount is not None and self.sampler != "difficulty":
             raise ValueError("--pseudocount needs --sampler difficulty.")
+        if self.pseudocount is not None and not self.pseudocount > 0:
+            raise ValueError(f"--pseudocount must be above 0, got {self.pseudocount}.")
         lowest_of = {
             "epochs": 1,
             "batch_size": 1,

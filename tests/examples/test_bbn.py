@@ -185,6 +185,7 @@ def test_trials_are_long_tailed_and_keep_test_images_apart():
 SHORT = ["CE uniform", "CE reversed 2T", "BBN", "BBN α=½"]
 
 
+@pytest.mark.slow
 def test_the_smallest_run_compiles_once_per_length_and_writes_table_and_page(
     monkeypatch, capsys, tmp_path
 ):

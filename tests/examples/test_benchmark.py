@@ -328,6 +328,7 @@ def test_what_is_done_is_not_done_again_and_the_page_is_what_is_printed(
         start(monkeypatch, *options)
 
 
+@pytest.mark.slow
 def test_tasks_without_data_are_skipped_with_a_sentence(monkeypatch, capsys, tmp_path):
     def missing(*_):
         raise datasets.MissingData("fashion-mnist is not here; get it with `that`.")

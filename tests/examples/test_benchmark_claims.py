@@ -15,6 +15,7 @@ import pytest
 from benchmark_results import Result
 from tqdm import tqdm
 
+pytestmark = pytest.mark.slow
 METHODS = {method.name: method for method in benchmark_methods.METHODS}
 CE = "cross-entropy (CE)"
 

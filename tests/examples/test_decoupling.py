@@ -218,6 +218,7 @@ def test_the_nearest_mean_is_that_of_scikit_learn(toy, form):
 # ---------------------------------------------------------------------------- table and options
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_per_method_and_goes_to_the_report(monkeypatch, capsys, tmp_path):
     report = tmp_path / "out" / "table.md"
     given = {"seeds": 2, "seed": 3, "epochs": 4, "head-epochs": 2, "hidden": 8, "report": report}

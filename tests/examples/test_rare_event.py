@@ -351,6 +351,7 @@ def test_the_page_in_docs_is_what_the_example_prints_today():
 # --------------------------------------------------------------------------------- the command line
 
 
+@pytest.mark.slow
 def test_the_example_prints_its_tables_and_writes_its_page(folder, monkeypatch, capsys):
     monkeypatch.setattr(rare_event, "METHODS", rare_event.METHODS[:2])  # which compile once
     monkeypatch.setattr(rare_event, "LONG", 2)

@@ -36,15 +36,22 @@ def on_devices(number):
     return jax.set_mesh(jax.make_mesh((number,), ("data",), devices=jax.devices()[:number]))
 
 
-@pytest.fixture(scope="module")
-def alone(digits):
-    """On one device."""
+@pytest.fixture(
+    scope="module", params=["difficulty", pytest.param("mined", marks=pytest.mark.slow)]
+)
+def alone(request, digits):
+    """On one device: the settings and what came out."""
+    settings = SETTINGS[request.param]
     with (
         jax.numpy_dtype_promotion("standard"),
         jax.numpy_rank_promotion("allow"),
         on_devices(1),
     ):
-        return {name: train.train(settings, digits) for name, settings in SETTINGS.items()}
+        return settings, train.train(settings, digits)
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def check_equal(outcome, expected):
@@ -54,21 +61,25 @@ def check_equal(outcome, expected):
     np.testing.assert_array_equal(outcome.confusion, expected.confusion)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize(
-    ("number", "feed"), [(1, "grain"), (2, "device"), (4, "grain"), (4, "device"), (8, "device")]
+    ("number", "feed"),
+    [
+        (4, "grain"),
+        *(slow(1, "grain"), slow(2, "device"), slow(4, "device"), slow(8, "device")),
+    ],
 )
-def test_any_number_of_devices_and_either_feed_give_the_same_training(
-    digits, alone, number, name, feed
-):
+def test_any_number_of_devices_and_either_feed_give_the_same_training(digits, alone, number, feed):
+    settings, expected = alone
     with on_devices(number):
-        outcome = train.train(dataclasses.replace(SETTINGS[name], feed=feed), digits)
+        outcome = train.train(dataclasses.replace(settings, feed=feed), digits)
     assert np.isfinite(outcome.losses).all()
-    check_equal(outcome, alone[name])
+    check_equal(outcome, expected)
 
 
-@pytest.mark.parametrize("feed", ["device", "grain"])
-@pytest.mark.parametrize("number", [1, 8])
+@pytest.mark.parametrize(
+    ("number", "feed"),
+    [(8, "device"), *(slow(8, "grain"), slow(1, "device"), slow(1, "grain"))],
+)
 def test_nothing_compiles_after_the_first_epoch(digits, monkeypatch, number, feed):
     compiled, seen = [], []
 
@@ -88,6 +99,7 @@ def test_nothing_compiles_after_the_first_epoch(digits, monkeypatch, number, fee
     assert len(set(seen)) == 1, seen
 
 
+@pytest.mark.slow
 def test_an_epoch_is_traced_once(digits, monkeypatch):
     traces = []
     step = training.train_step
@@ -102,7 +114,7 @@ def test_an_epoch_is_traced_once(digits, monkeypatch):
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", [slow("float32"), "bfloat16"])
 def test_an_epoch_and_the_pass_after_it_lower_for_tpu_and_cuda(digits, dtype):
     settings = Settings(dtype=dtype, batch_size=64, epochs=1, loss="cb-focal")
     with on_devices(8):

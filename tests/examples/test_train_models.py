@@ -45,6 +45,10 @@ def _shallow():
         yield
 
 
+def slow(name):
+    return pytest.param(name, marks=pytest.mark.slow)
+
+
 def inputs_of(name):
     return WORDS if name == "bag" else IMAGES
 
@@ -139,7 +143,7 @@ def test_data_that_a_model_cannot_read_is_a_sentence(changes, sentence):
 # --------------------------------------------------------------------------------- where it runs
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ["bag", "cnn", *map(slow, ["mlp", "resnet-32"])])
 def test_a_step_on_eight_devices_is_that_of_one(name):
     """With augmentation where there are images, and with the running means of the whole batch."""
     recipe = dataclasses.replace(RECIPES[name], augmented=name in ("cnn", "resnet-32"))
@@ -158,6 +162,7 @@ def test_a_step_on_eight_devices_is_that_of_one(name):
         np.testing.assert_allclose(one, eight, rtol=2e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_seeds_in_one_vmap_are_two_trainings():
     recipe = dataclasses.replace(RECIPES["cnn"], augmented=True)
     hyper = training.hyper_of(np.full(K, 5))
@@ -173,7 +178,7 @@ def test_two_seeds_in_one_vmap_are_two_trainings():
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ["mlp", "bag", *map(slow, ["cnn", "resnet-32"])])
 def test_in_bfloat16_only_the_computation_is(name):
     recipe = dataclasses.replace(RECIPES[name], dtype="bfloat16")
     hyper = training.hyper_of(np.full(K, 5))

