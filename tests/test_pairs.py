@@ -1,11 +1,11 @@
 """Arithmetic in pairs of float32 against float64, which holds both halves of a pair."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jimb import _pairs
+from tests.helpers.compilation import as_users
 
 RNG = np.random.default_rng(0)
 
@@ -32,20 +32,20 @@ A, B = random_pair(20_000), random_pair(20_000)
     ],
 )
 def test_arithmetic_keeps_44_bits(fn, expected, bound):
-    got = wide(jax.jit(fn)(A, B))
+    got = wide(as_users(fn)(A, B))
     exact = expected(wide(A), wide(B))
     size = np.abs(exact) if fn is _pairs.multiply else np.abs(wide(A)) + np.abs(wide(B))
     assert np.max(np.abs(got - exact) / size) <= bound
 
 
 def test_a_reciprocal_keeps_44_bits():
-    assert np.max(np.abs(wide(jax.jit(_pairs.reciprocal)(A)) * wide(A) - 1)) <= 2.0**-44
+    assert np.max(np.abs(wide(as_users(_pairs.reciprocal)(A)) * wide(A) - 1)) <= 2.0**-44
 
 
 def test_a_square_root_keeps_44_bits():
     positive = jnp.where(A[0] < 0, -A[0], A[0]), jnp.where(A[0] < 0, -A[1], A[1])
     expected = np.sqrt(wide(positive))
-    assert np.max(np.abs(wide(jax.jit(_pairs.sqrt)(positive)) / expected - 1)) <= 2.0**-44
+    assert np.max(np.abs(wide(as_users(_pairs.sqrt)(positive)) / expected - 1)) <= 2.0**-44
     np.testing.assert_array_equal(_pairs.sqrt((jnp.zeros(1), jnp.zeros(1))), [[0], [0]])
 
 
@@ -56,7 +56,7 @@ def test_a_float_is_a_pair():
 def test_exp_is_right_to_half_of_float32s_rounding():
     x = -RNG.uniform(0, 70, 100_000) / 2.0 ** RNG.integers(0, 30, 100_000)
     high = x.astype(np.float32)
-    got = wide(jax.jit(_pairs.exp)((high, (x - high).astype(np.float32))))
+    got = wide(as_users(_pairs.exp)((high, (x - high).astype(np.float32))))
     assert np.max(np.abs(got / np.exp(x) - 1)) <= 3.5e-8  # measured 3.3e-8
 
 
@@ -68,7 +68,7 @@ def test_exp_of_what_float32_cannot_hold_is_zero():
 def test_log_is_as_exact_as_exp():
     x = 1 + RNG.uniform(0, 1, 50_000) * 2.0 ** RNG.integers(-20, 30, 50_000).astype(np.float64)
     high = x.astype(np.float32)
-    got = wide(jax.jit(_pairs.log)((high, (x - high).astype(np.float32))))
+    got = wide(as_users(_pairs.log)((high, (x - high).astype(np.float32))))
     assert np.max(np.abs(got - np.log(x))) <= 4e-8  # measured 3.0e-8
 
 
@@ -76,7 +76,7 @@ def test_log_is_as_exact_as_exp():
 def test_sums_do_not_depend_on_the_order(size):
     values = RNG.uniform(0, 1, (5, size)).astype(np.float32)
     order = RNG.permutation(size)
-    sums = jax.jit(lambda x, y: _pairs.sums((x, 0 * x), (y, 0 * y)))
+    sums = as_users(lambda x, y: _pairs.sums((x, 0 * x), (y, 0 * y)))
     (first, second), (again, _) = sums(values, -values), sums(values[:, order], -values)
     assert np.max(np.abs(wide(first) / values.astype(np.float64).sum(-1) - 1)) <= 2.0**-40
     np.testing.assert_array_equal(first[0], -second[0])

@@ -7,6 +7,7 @@ import pytest
 from jax.experimental import checkify
 
 import jimb
+from tests.helpers.compilation import as_users
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.gamma(2, 1, (64, 10)).astype(np.float32)
@@ -17,7 +18,7 @@ MASK = RNG.random((64, 10)) < 0.7
 # 9.6e-8 on one, 5.3e-7 on another.
 SUM = 8e-7
 
-mean = jax.jit(jimb.weighted_mean)
+mean = as_users(jimb.weighted_mean)
 
 
 def oracle(values, weights=1.0, where=True, normalizer=None):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jimb
+from tests.helpers.compilation import as_users
 from tests.helpers.weights_oracle import (
     COUNTS,
     HOST,
@@ -23,10 +24,10 @@ BETAS = (0, 1e-9, 1e-3, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1 - 2**-20
 VOLUMES = (1, 1.5, 2, 10, 1e3, 1e6, 2**25, 1e9, 1e12, np.inf)
 POWERS = (0, 0.25, 0.5, 1, 2, 3)
 
-number = jax.jit(jax.vmap(lambda n, b: jimb.effective_number(n, beta=b), (None, 0)))
-by_beta = jax.jit(jax.vmap(lambda n, b: jimb.effective_number_weights(n, beta=b), (None, 0)))
-by_volume = jax.jit(jax.vmap(lambda n, v: jimb.effective_number_weights(n, volume=v), (None, 0)))
-by_power = jax.jit(jax.vmap(lambda n, q: jimb.inverse_frequency_weights(n, power=q), (None, 0)))
+number = as_users(jax.vmap(lambda n, b: jimb.effective_number(n, beta=b), (None, 0)))
+by_beta = as_users(jax.vmap(lambda n, b: jimb.effective_number_weights(n, beta=b), (None, 0)))
+by_volume = as_users(jax.vmap(lambda n, v: jimb.effective_number_weights(n, volume=v), (None, 0)))
+by_power = as_users(jax.vmap(lambda n, q: jimb.inverse_frequency_weights(n, power=q), (None, 0)))
 
 
 # --- effective number and inverse frequency ---------------------------------------------------

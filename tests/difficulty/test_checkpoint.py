@@ -12,7 +12,6 @@ from orbax.checkpoint import v1 as ocp
 
 from jimb import difficulty, sampling
 from jimb.difficulty import class_wise, data_map, forgetting, last_loss
-from tests.helpers.losses_table import jit
 
 N, K, STEP = 64, 5, 3
 RNG = np.random.default_rng(0)
@@ -59,7 +58,7 @@ def sweep(i):
     return Pass(SWEEPS[i], LABELS, SEEN, previous)
 
 
-@jit
+@jax.jit
 def updated(states, given):
     new = {}
     for name, state in states.items():
@@ -69,7 +68,7 @@ def updated(states, given):
     return new
 
 
-@jit
+@jax.jit
 def plan_of(progress, epoch):
     weights = difficulty.sampling_weights(progress.states["float16"])
     return sampling.epoch_plan(jax.random.fold_in(progress.key, epoch), weights, N)

@@ -10,7 +10,6 @@ from jax.sharding import PartitionSpec as P
 
 import jimb
 from jimb.difficulty import class_wise
-from tests.helpers.losses_table import jit
 
 N, K = 240, 5
 RNG = np.random.default_rng(0)
@@ -22,7 +21,7 @@ WHERE = RNG.random(N) < 0.8
 TOTAL = np.bincount(LABELS, minlength=K)
 CORRECT = np.bincount(LABELS[RIGHT], minlength=K)
 
-update = jit(class_wise.update)
+update = jax.jit(class_wise.update)
 
 
 def weights(correct, total, tau=None):
@@ -90,7 +89,7 @@ def test_nan_logits_and_ties_for_a_later_class_are_wrong():
 
 
 def test_types_are_kept_under_donation():
-    step = jit(class_wise.update, donate_argnames="state")
+    step = jax.jit(class_wise.update, donate_argnames="state")
     state = class_wise.init(K)
     before = jax.tree.map(jax.typeof, state)
     for dtype in (jnp.bfloat16, jnp.float32):  # halves are exact in bfloat16
@@ -125,7 +124,7 @@ def test_score_is_the_papers(tau):
     state = counts(CORRECT, TOTAL)
     assert len(set(CORRECT / TOTAL)) == K
     np.testing.assert_allclose(class_wise.accuracy(state), CORRECT / TOTAL, rtol=1e-7)
-    for call in (class_wise.score, jit(class_wise.score)):
+    for call in (class_wise.score, jax.jit(class_wise.score)):
         got = call(state, tau=tau)
         assert got.dtype == jnp.float32
         # Measured 3e-7 for the dynamic τ.
@@ -155,7 +154,7 @@ def test_a_class_without_examples_is_unknown_and_counts_as_all_wrong():
 
 
 def test_checkify_hears_of_a_class_without_examples():
-    check = jit(checkify.checkify(class_wise.score))
+    check = jax.jit(checkify.checkify(class_wise.score))
     assert "without held-out examples" in check(counts([90, 0], [100, 0]))[0].get()
     assert check(counts([90, 0], [100, 1]))[0].get() is None
 
@@ -168,7 +167,7 @@ def test_a_class_that_is_almost_all_right_keeps_its_weight():
 
 def test_tau_under_vmap():
     taus = np.array([0.0, 0.5, 3.0], np.float32)
-    got = jit(jax.vmap(lambda t: class_wise.score(counts(CORRECT, TOTAL), tau=t)))(taus)
+    got = jax.jit(jax.vmap(lambda t: class_wise.score(counts(CORRECT, TOTAL), tau=t)))(taus)
     expected = [weights(CORRECT, TOTAL, float(t)) for t in taus]
     np.testing.assert_allclose(got, expected, rtol=5e-7)
 
@@ -179,7 +178,7 @@ def test_no_gradient_flows():
         weighed = class_wise.score(state, tau=tau) + class_wise.score(state)
         return jnp.sum(weighed + class_wise.accuracy(state))
 
-    by_logits, by_tau = jit(jax.grad(total, (0, 1)))(LOGITS, jnp.float32(0.5))
+    by_logits, by_tau = jax.jit(jax.grad(total, (0, 1)))(LOGITS, jnp.float32(0.5))
     np.testing.assert_array_equal(by_logits, np.zeros((N, K)))
     assert by_tau == 0
 
@@ -194,7 +193,7 @@ def test_tau_is_a_scalar_of_zero_or_more():
             class_wise.score(state, tau=bad)
     with pytest.raises(ValueError, match="tau must be a scalar"):
         class_wise.score(state, tau=np.ones(3))
-    check = jit(checkify.checkify(lambda t: class_wise.score(counts([0, 1], [1, 1]), tau=t)))
+    check = jax.jit(checkify.checkify(lambda t: class_wise.score(counts([0, 1], [1, 1]), tau=t)))
     for bad in (-1.0, np.nan):
         error, got = check(np.float32(bad))
         assert "tau must lie in [0, inf)" in error.get()
@@ -206,7 +205,7 @@ def test_labels_outside():
     for bad in (-1, 2):
         with pytest.raises(ValueError, match=rf"labels must lie in \[0, 2\).*got {bad}"):
             class_wise.update(class_wise.init(2), logits, np.array([0, 1, bad]))
-    check = jit(checkify.checkify(lambda y: class_wise.update(class_wise.init(2), logits, y)))
+    check = jax.jit(checkify.checkify(lambda y: class_wise.update(class_wise.init(2), logits, y)))
     error, state = check(np.array([0, 2, -1]))
     assert "labels must lie in [0, 2)" in error.get()
     np.testing.assert_array_equal(state.total, [1, 0])

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from jimb import difficulty
+from tests.helpers.compilation import as_users
 from tests.helpers.difficulty_oracle import LABELS, PSI, SWEEPS, K, N, f64, log_softmax, oracle
 
-psi = jax.jit(difficulty.psi)
+psi = as_users(difficulty.psi)
 
 
 def pairs_of_logits(num_classes):

@@ -1,14 +1,11 @@
 """Last loss, forgetting events and data maps: one contract, and what each has for itself."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jimb.difficulty import _chunks, data_map, forgetting, last_loss
-from tests.helpers.losses_table import jit
 from tests.helpers.trackers_table import (
     ALL,
     DATA_MAP,
@@ -86,7 +83,7 @@ def test_where_false_leaves_an_example_as_it_was(tracker):
 def test_a_scan_over_batches_is_a_loop(tracker):
     order = np.random.default_rng(2).permutation(N).reshape(5, 8).astype(np.int32)
 
-    @jit
+    @jax.jit
     def sweep(state, logits):
         def step(state, index):
             z, y = jnp.asarray(logits)[index], jnp.asarray(LABELS)[index]
@@ -104,7 +101,7 @@ def test_a_scan_over_batches_is_a_loop(tracker):
 def test_vmap_over_models(tracker):
     models = np.stack([SWEEPS[:2], SWEEPS[2:4], SWEEPS[4:6]])
     start = jax.tree.map(lambda x: jnp.stack([x] * 3), tracker.init(N))
-    update = jit(jax.vmap(tracker.module.update, (0, 0, None)))
+    update = jax.jit(jax.vmap(tracker.module.update, (0, 0, None)))
     states = update(update(start, models[:, 0], LABELS), models[:, 1], LABELS)
     for i, sweeps in enumerate(models):
         one = jax.tree.map(lambda x, i=i: x[i], states)
@@ -136,7 +133,7 @@ def test_a_large_data_set_goes_in_chunks_with_the_same_result(tracker):
 def test_types_are_kept_under_donation_in_one_compilation(tracker, by_index):
     traces = []
 
-    @functools.partial(jit, donate_argnames="state")
+    @jax.jit(donate_argnames="state")
     def step(state, logits, labels, index):
         traces.append(1)
         return tracker.module.update(state, logits, labels, index=index)
@@ -185,7 +182,7 @@ def test_no_gradient_flows(tracker):
         return sum(jnp.sum(v) for name, v in values.items() if name not in state._fields)
 
     z = jnp.asarray(SWEEPS[0])
-    np.testing.assert_array_equal(jit(jax.grad(total))(z, tracker.init(N)), np.zeros((N, K)))
+    np.testing.assert_array_equal(jax.jit(jax.grad(total))(z, tracker.init(N)), np.zeros((N, K)))
     for gradient in jax.grad(read_outs, allow_int=True)(swept(tracker)):
         if gradient.dtype != jax.dtypes.float0:
             np.testing.assert_array_equal(gradient, np.zeros(N))

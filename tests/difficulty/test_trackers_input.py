@@ -6,7 +6,6 @@ import pytest
 from jax.experimental import checkify
 
 from jimb.difficulty import last_loss
-from tests.helpers.losses_table import jit
 from tests.helpers.trackers_table import (
     ALL,
     BATCH,
@@ -55,7 +54,7 @@ TWO = (np.zeros((2, K), np.float32), np.array([0, 0], np.int32))
 
 @trackers
 def test_checkify_hears_of_bad_labels_and_positions(tracker):
-    checked = jit(
+    checked = jax.jit(
         checkify.checkify(
             lambda y, i, m: tracker.module.update(tracker.init(3), TWO[0], y, index=i, where=m)
         )

@@ -8,7 +8,6 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from tests.helpers.losses_table import jit
 from tests.helpers.trackers_table import (
     LABELS,
     SEEN,
@@ -75,7 +74,7 @@ def test_sharded_batches_update_a_state_that_keeps_its_layout(tracker, kind, lay
 
 @trackers
 def test_each_device_may_update_its_slice_in_shard_map(tracker, mesh):
-    update = jit(
+    update = jax.jit(
         jax.shard_map(tracker.module.update, mesh=mesh, in_specs=P("data"), out_specs=P("data"))
     )
     with jax.set_mesh(mesh):

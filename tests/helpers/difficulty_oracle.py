@@ -2,10 +2,10 @@
 
 import itertools
 
-import jax
 import numpy as np
 
 from jimb import difficulty
+from tests.helpers.compilation import as_users
 
 N, K = 300, 10
 RNG = np.random.default_rng(0)
@@ -16,7 +16,7 @@ SWEEPS = [RNG.normal(0, scale, (N, K)).astype(np.float32) for scale in (1, 3, 8,
 # each stored log-probability and sum, 1.1e-7.
 PSI, PSI_OF_SWEEPS = 0.8e-7, 1.3e-7
 
-update = jax.jit(difficulty.update)
+update = as_users(difficulty.update)
 
 
 def log_softmax(logits):

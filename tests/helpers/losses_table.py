@@ -10,9 +10,6 @@ import numpy as np
 
 import jimb
 
-# The machine code need not be fast here, and compiling it is what takes the time.
-jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-
 BATCH, CLASSES = 8, 4
 COUNTS = np.array([1000, 200, 30, 4])
 BETA = 0.99
@@ -226,7 +223,7 @@ class Evaluation(NamedTuple):
 
 @functools.cache
 def evaluator(loss):
-    @jit
+    @jax.jit
     def run(variables, labels, where, weights, direction):
         def losses(v):
             return call(loss, v, labels, where)

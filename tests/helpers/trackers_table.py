@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from jimb.difficulty import data_map, forgetting, last_loss
-from tests.helpers.losses_table import jit
 
 N, K, PASSES, BATCH = 40, 5, 7, 16
 RNG = np.random.default_rng(0)
@@ -97,7 +96,7 @@ TRACKERS = [
 ]
 DATA_MAP = TRACKERS[-1]
 trackers = pytest.mark.parametrize("tracker", TRACKERS, ids=lambda t: t.name)
-UPDATE = {t.name: jit(t.module.update) for t in TRACKERS}
+UPDATE = {t.name: jax.jit(t.module.update) for t in TRACKERS}
 
 
 def read(tracker, state):

@@ -2,6 +2,7 @@
 
 import functools
 
+import jax
 import ml_dtypes
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 import jimb
 from tests.helpers import accuracy
+from tests.helpers.compilation import as_users
 from tests.helpers.digits import by_60_digits
 from tests.helpers.exact import (
     SMALLEST,
@@ -19,16 +21,15 @@ from tests.helpers.exact import (
     values_and_gradients,
 )
 from tests.helpers.figures import hold
-from tests.helpers.losses_table import jit
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 1000])
 def test_softmax_value_and_gradient_are_accurate(num_classes):
-    hold(accuracy.softmax(num_classes))
+    hold(accuracy.softmax(num_classes, jit=as_users))
 
 
 def test_sigmoid_value_and_gradient_are_accurate():
-    hold(accuracy.sigmoid())
+    hold(accuracy.sigmoid(jit=as_users))
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 1000])
@@ -47,7 +48,8 @@ def test_ten_thousand_classes_agree_with_60_digits():
     z[7] = 16
     gammas = np.array([0.5, 2.0], np.float32)
     batch = np.stack([z, z]), np.array([7, 7], np.int32), gammas
-    values, gradients = values_and_gradients({"focal": accuracy.SOFTMAX["focal"]}, *batch)["focal"]
+    focal = {"": accuracy.SOFTMAX["focal"]}
+    values, gradients = values_and_gradients(focal, *batch, jit=as_users)[""]
     for i, gamma in enumerate(gammas):
         exact, exact_gradient = by_60_digits(z, 7, gamma)
         np.testing.assert_allclose(values[i], exact, rtol=8e-6)
@@ -60,7 +62,7 @@ def test_ten_thousand_classes_agree_with_60_digits():
 @pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16])
 @pytest.mark.parametrize("family", ["softmax", "sigmoid"])
 def test_half_precision_is_correctly_rounded(family, dtype):
-    hold(accuracy.half(family, dtype, jit=jit))
+    hold(accuracy.half(family, dtype))
 
 
 # Any shape, any dtype, any finite logits.
@@ -68,7 +70,7 @@ def test_half_precision_is_correctly_rounded(family, dtype):
 
 @functools.cache
 def every_loss(shape, dtype):
-    @jit
+    @jax.jit
     def run(logits, classes, binary, gamma):
         return {
             "softmax_ce": jimb.softmax_cross_entropy_loss(logits, classes),

@@ -2,12 +2,13 @@
 
 import inspect
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.experimental import checkify
 
-from tests.helpers.losses_table import BCE, CE, CLASS_BALANCED, FOCAL, SIGMOID_FOCAL, jit
+from tests.helpers.losses_table import BCE, CE, CLASS_BALANCED, FOCAL, SIGMOID_FOCAL
 
 Z = np.zeros((2, 3), np.float32)
 Y = np.array([0, 2], np.int32)
@@ -114,7 +115,7 @@ TRACED = [
 def test_a_traced_number_out_of_range_gives_nan_and_a_checkify_error(row):
     function, args, kwargs, message = row
     traced = {name: np.asarray(value, np.float32) for name, value in kwargs.items()}
-    checked = jit(checkify.checkify(lambda traced: function(*args, **traced)))
+    checked = jax.jit(checkify.checkify(lambda traced: function(*args, **traced)))
     error, losses = checked(traced)
     assert np.all(np.isnan(losses))
     assert message in error.get()

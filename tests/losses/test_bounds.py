@@ -5,40 +5,40 @@ import numpy as np
 import pytest
 
 from tests.helpers import bounds, class_bounds
+from tests.helpers.compilation import as_users
 from tests.helpers.figures import hold
-from tests.helpers.losses_table import jit
 
 
 @pytest.mark.parametrize("focal", [False, True])
 def test_softmax_with_soft_labels(focal):
-    hold(bounds.softmax_soft(focal))
+    hold(bounds.softmax_soft(focal, jit=as_users))
 
 
 @pytest.mark.parametrize("focal", [False, True])
 def test_sigmoid_with_soft_labels(focal):
-    hold(bounds.sigmoid_soft(focal))
+    hold(bounds.sigmoid_soft(focal, jit=as_users))
 
 
 @pytest.mark.parametrize("name", class_bounds.PRIOR_SHIFT)
 def test_prior_shift(name):
-    hold(class_bounds.prior_shift([name]))
+    hold(class_bounds.prior_shift([name], jit=as_users))
 
 
 def test_class_balanced():
-    hold(class_bounds.class_balanced())
+    hold(class_bounds.class_balanced(jit=as_users))
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.05, 0.4])
 def test_asymmetric(clip):
-    hold(bounds.asymmetric(clip))
+    hold(bounds.asymmetric(clip, jit=as_users))
 
 
 @pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16])
 @pytest.mark.parametrize("name", class_bounds.PRIOR_SHIFT)
 def test_half_precision_of_prior_shift_is_correctly_rounded(name, dtype):
-    hold(class_bounds.prior_shift_half([name], dtype, jit=jit))
+    hold(class_bounds.prior_shift_half([name], dtype))
 
 
 @pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16])
 def test_half_precision_of_asymmetric_is_correctly_rounded(dtype):
-    hold(bounds.asymmetric_half(dtype, jit=jit))
+    hold(bounds.asymmetric_half(dtype))

@@ -21,7 +21,6 @@ from tests.helpers.losses_table import (
     evaluate,
     half_masked,
     inputs_of,
-    jit,
     oracle,
     oracle_gradient,
     plain,
@@ -81,7 +80,7 @@ def test_vmap_over_the_batch_equals_the_batch(loss):
     inputs = inputs_of(loss)
     axes = {name: 0 if name in ("logits", "labels") else None for name in inputs.variables}
     label_axis = None if inputs.labels is None else 0
-    mapped = jit(jax.vmap(functools.partial(call, loss), in_axes=(axes, label_axis, 0)))
+    mapped = jax.jit(jax.vmap(functools.partial(call, loss), in_axes=(axes, label_axis, 0)))
     values = mapped(inputs.variables, inputs.labels, inputs.where)
     assert_close(values, plain(loss).losses, atol=1e-7)
 
@@ -99,7 +98,7 @@ def test_scan_with_checkpoint_accumulates_the_same_gradient(loss):
         losses = call(loss, variables | hyper, labels)
         return total + jimb.weighted_mean(losses, normalizer=1), None
 
-    @jit
+    @jax.jit
     @jax.grad
     def gradient(batch):
         micro_batches = jax.tree.map(
@@ -119,7 +118,7 @@ def test_a_sweep_over_every_hyper_parameter_is_one_vmap_and_one_trace(loss):
 
     chex.clear_trace_counter()
 
-    @jit
+    @jax.jit
     @chex.assert_max_traces(n=1)
     def sweep(grid):
         return jax.vmap(lambda point: call(loss, inputs.variables | point, inputs.labels))(grid)
@@ -135,7 +134,7 @@ def test_beta_is_swept_by_one_vmap_and_traced_counts_equal_host_counts():
     inputs = inputs_of(LOSSES[0])
     logits, betas = inputs.variables["logits"], np.array([0.0, 0.9, 0.99, 1.0], np.float32)
 
-    @jit
+    @jax.jit
     def sweep(betas, counts):
         return jax.vmap(
             lambda beta: jimb.class_balanced_focal_loss(logits, inputs.labels, counts, beta=beta)
@@ -278,7 +277,7 @@ def test_where_in_the_mean_alone_excludes_bad_labels_and_nan(loss):
     wide = bad if loss.elementwise else bad[:, None]
     logits = np.where(wide, np.float32(np.nan), inputs.variables["logits"])
 
-    @jit
+    @jax.jit
     @jax.value_and_grad
     def mean(logits):
         losses = call(loss, inputs.variables | {"logits": logits}, inputs.labels)

@@ -19,7 +19,6 @@ from tests.helpers.losses_table import (
     assert_finite,
     call,
     inputs_of,
-    jit,
     oracle,
     sigmoid_oracle,
     softmax_oracle,
@@ -53,7 +52,7 @@ def test_host_counts_with_an_empty_class_name_it(function):
 @pytest.mark.parametrize("function", CLASS_BALANCED, ids=lambda f: f.__name__)
 def test_a_traced_empty_class_has_weight_0_and_a_checkify_error(function):
     logits, labels = np.zeros((2, 3), np.float32), np.array([0, 1], np.int32)
-    checked = jit(checkify.checkify(lambda counts: function(logits, labels, counts)))
+    checked = jax.jit(checkify.checkify(lambda counts: function(logits, labels, counts)))
     error, losses = checked(np.array([5, 0, 2], np.int32))
     assert "empty class" in error.get()
     assert losses[1] == 0
@@ -84,7 +83,7 @@ def test_prior_shift_losses_remove_an_empty_class():
         functools.partial(jimb.vs_loss, gamma=0.2, tau=0.7),
     ]
 
-    @jit
+    @jax.jit
     def losses_and_gradients(logits, labels, counts):
         def both(function):
             losses, pullback = jax.vjp(lambda z: function(z, labels, counts), logits)
@@ -108,7 +107,7 @@ def test_prior_shift_losses_remove_an_empty_class():
 # β = 0 and β → 1.
 
 
-@jit
+@jax.jit
 def balanced_losses(beta, logits, labels, counts):
     return [function(logits, labels, counts, beta=beta) for function in BALANCED]
 
@@ -117,7 +116,7 @@ def balanced_losses(beta, logits, labels, counts):
 def test_beta_0_is_the_plain_loss(dtype):
     """Measured 0: one rounding is allowed."""
 
-    @jit
+    @jax.jit
     def plain_losses(logits, labels, one_hot):
         return [
             CE(logits, labels),
@@ -162,7 +161,7 @@ def test_beta_towards_1_weighs_by_the_beta_that_the_dtype_can_hold(dtype, near_1
 def test_a_single_class_has_no_loss_and_no_gradient(loss):
     inputs = inputs_of(loss, batch=2, num_classes=1)
 
-    @jit
+    @jax.jit
     @functools.partial(jax.grad, has_aux=True)
     def gradient_and_losses(logits):
         losses = call(loss, inputs.variables | {"logits": logits}, inputs.labels, inputs.where)
@@ -178,7 +177,7 @@ def test_a_single_class_of_a_sigmoid_loss_is_one_binary_problem():
     rows = {loss.name: loss for loss in LOSSES if "softmax" not in loss.name}
     inputs = {name: inputs_of(loss, num_classes=1) for name, loss in rows.items()}
 
-    @jit
+    @jax.jit
     def losses_and_gradients(inputs):
         def both(name, variables, labels, where):
             losses, pullback = jax.vjp(lambda v: call(rows[name], v, labels, where), variables)
@@ -203,7 +202,7 @@ def test_a_single_example_has_the_loss_of_its_row_in_a_batch():
         labels = None if inputs.labels is None else inputs.labels[:1]
         return inputs._replace(variables=variables, labels=labels, where=inputs.where[:1])
 
-    @jit
+    @jax.jit
     def losses_of(batches):
         return [call(loss, *batch[:3]) for loss, batch in zip(LOSSES, batches, strict=True)]
 
@@ -217,7 +216,7 @@ def test_a_single_example_has_the_loss_of_its_row_in_a_batch():
 def test_an_empty_batch_has_no_losses_and_a_mean_of_0(loss):
     inputs = inputs_of(loss, batch=0)
 
-    @jit
+    @jax.jit
     @functools.partial(jax.value_and_grad, has_aux=True)
     def mean(variables):
         losses = call(loss, variables, inputs.labels, inputs.where)

@@ -10,15 +10,7 @@ import optax
 import pytest
 
 import jimb
-from tests.helpers.losses_table import (
-    BCE,
-    CE,
-    LOSSES,
-    SIGMOID_FOCAL,
-    call,
-    inputs_of,
-    jit,
-)
+from tests.helpers.losses_table import BCE, CE, LOSSES, SIGMOID_FOCAL, call, inputs_of
 from tests.helpers.over_losses import all_losses
 
 
@@ -51,7 +43,7 @@ def losses_of_labels(dtype):
     losses = {loss.name: loss for loss in LOSSES if loss.labels in kinds}
     labels = {name: inputs_of(loss).labels.astype(dtype) for name, loss in losses.items()}
 
-    @jit
+    @jax.jit
     def values(labels):
         return {
             name: call(losses[name], inputs_of(losses[name]).variables, y)
@@ -119,7 +111,7 @@ def test_values_and_gradients_equal_those_of_optax():
     pairs = optax_pairs()
     logits = inputs_of(LOSSES[0]).variables["logits"]
 
-    @jit
+    @jax.jit
     def values_and_gradients(logits):
         def both(function):
             values, pullback = jax.vjp(function, logits)
