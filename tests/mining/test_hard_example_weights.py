@@ -14,10 +14,9 @@ from jax.sharding import PartitionSpec as P
 
 import jimb
 from jimb.mining import _hard_weights, hard_example_weights
-from tests.helpers.losses_table import jit
 
 N = 30
-WEIGH = jit(hard_example_weights)  # all of its arguments traced
+WEIGH = jax.jit(hard_example_weights)  # all of its arguments traced
 
 
 def oracle(losses, keep, where=None, group=None, floor=1):
@@ -121,7 +120,7 @@ def test_a_fraction_keeps_the_least_number_that_reaches_it():
     sizes, percents = np.arange(130), np.arange(101)
     assert np.float32(0.1) * np.float64(30) > 3
 
-    @jit
+    @jax.jit
     @functools.partial(jax.vmap, in_axes=(None, 0))
     @functools.partial(jax.vmap, in_axes=(0, None))
     def kept(keep, where):
@@ -218,7 +217,7 @@ def test_the_gradient_is_that_of_the_mean_over_the_kept():
         np.asarray(jax.nn.log_softmax(logits)), labels[:, None], axis=-1
     ).ravel()
     rows = np.argsort(-losses)[:7]
-    got = jit(jax.grad(cross_entropy))(logits, labels, np.int32(7))
+    got = jax.jit(jax.grad(cross_entropy))(logits, labels, np.int32(7))
     np.testing.assert_allclose(got, softmax_gradient(logits, labels, rows), rtol=0, atol=3e-8)
     np.testing.assert_array_equal(np.asarray(got)[np.setdiff1d(np.arange(N), rows)], 0)
 
@@ -228,7 +227,7 @@ def test_what_is_left_out_has_no_gradient_even_if_its_loss_is_nan():
     logits = rng.normal(size=(N, 4)).astype(np.float32)
     labels = np.full(N, 1, np.int32)
     labels[[2, 9]] = 99  # NaN losses, which are kept last
-    value, gradient = jit(jax.value_and_grad(cross_entropy))(logits, labels, np.int32(5))
+    value, gradient = jax.jit(jax.value_and_grad(cross_entropy))(logits, labels, np.int32(5))
     assert np.isfinite(value)
     kept = np.flatnonzero(np.any(np.asarray(gradient) != 0, axis=-1))
     assert len(kept) == 5
@@ -243,7 +242,7 @@ def test_no_gradient_flows_through_the_choice():
     def chosen(losses, keep):
         return jnp.sum(scale * hard_example_weights(losses, keep=keep))
 
-    for gradient in jit(jax.grad(chosen, (0, 1)))(losses, np.float32(0.3)):
+    for gradient in jax.jit(jax.grad(chosen, (0, 1)))(losses, np.float32(0.3)):
         np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
     value, tangent = jax.jvp(lambda x: chosen(x, 4), (jnp.asarray(losses),), (jnp.ones(N),))
     assert (value, tangent) == (scale[np.argsort(-losses)[:4]].sum(), 0)
@@ -255,7 +254,7 @@ def test_no_gradient_flows_through_the_choice():
 def test_a_traced_number_to_keep_compiles_once():
     traces = []
 
-    @jit
+    @jax.jit
     def weigh(losses, keep, floor):
         traces.append(1)
         return hard_example_weights(losses, keep=keep, floor=floor)
@@ -279,17 +278,17 @@ def test_vmap_and_scan_are_loops():
 
     expected = [oracle(x, k, w, g) for x, k, w, g in zip(losses, keep, where, group, strict=True)]
     batch = losses, where, group, keep
-    np.testing.assert_array_equal(jit(jax.vmap(weigh))(*batch), expected)
-    scanned = jit(lambda *batch: jax.lax.scan(lambda _, x: (None, weigh(*x)), None, batch)[1])
+    np.testing.assert_array_equal(jax.jit(jax.vmap(weigh))(*batch), expected)
+    scanned = jax.jit(lambda *batch: jax.lax.scan(lambda _, x: (None, weigh(*x)), None, batch)[1])
     np.testing.assert_array_equal(scanned(*batch), expected)
-    many = jit(jax.vmap(lambda k: hard_example_weights(losses[0], keep=k)))(np.arange(9))
+    many = jax.jit(jax.vmap(lambda k: hard_example_weights(losses[0], keep=k)))(np.arange(9))
     np.testing.assert_array_equal(many, [oracle(losses[0], k) for k in range(9)])
 
 
 def test_it_lowers_for_cpu_gpu_and_tpu():
     abstract = [jax.ShapeDtypeStruct((256,), dtype) for dtype in (jnp.bfloat16, bool, jnp.int32)]
     platforms = "cpu", "cuda", "tpu"
-    lowered = jit(lambda x, w, g: hard_example_weights(x, keep=0.25, where=w, group=g))
+    lowered = jax.jit(lambda x, w, g: hard_example_weights(x, keep=0.25, where=w, group=g))
     assert jax.export.export(lowered, platforms=platforms)(*abstract).platforms == platforms
 
 
@@ -298,7 +297,7 @@ def test_it_lowers_for_cpu_gpu_and_tpu():
 LOSSES, WHERE, GROUP = hard_case(np.random.default_rng(10), size=64)
 LOSSES, WHERE = np.nan_to_num(LOSSES, posinf=9, neginf=-9), np.arange(64) % 5 != 0
 KEEP = np.array([9, 4, 2], np.int32)
-jit_and_eager = pytest.mark.parametrize("transform", [jit, lambda f: f], ids=["jit", "eager"])
+jit_and_eager = pytest.mark.parametrize("transform", [jax.jit, lambda f: f], ids=["jit", "eager"])
 
 
 @pytest.fixture(params=[AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
@@ -345,14 +344,14 @@ def test_a_batch_over_two_axes_keeps_its_layout():
     layout = NamedSharding(mesh, P("data", "model"))
     with jax.set_mesh(mesh):
         losses, where = (jax.device_put(x.reshape(8, 8), layout) for x in (LOSSES, WHERE))
-        got = jit(lambda x, w: hard_example_weights(x, keep=0.25, where=w))(losses, where)
+        got = jax.jit(lambda x, w: hard_example_weights(x, keep=0.25, where=w))(losses, where)
         assert jax.typeof(got).sharding.spec == P("data", "model")
     np.testing.assert_array_equal(got.reshape(64), oracle(LOSSES, 0.25, WHERE))
 
 
 def test_in_shard_map_each_device_mines_its_own(mesh):
     specs = {"in_specs": P("data"), "out_specs": (P("data"), P(), P("data"))}
-    local = jit(jax.shard_map(functools.partial(step, axis_name="data"), mesh=mesh, **specs))
+    local = jax.jit(jax.shard_map(functools.partial(step, axis_name="data"), mesh=mesh, **specs))
     with jax.set_mesh(mesh):
         got = local(*split(mesh, (LOSSES, WHERE, GROUP)))
     parts = [
@@ -423,7 +422,7 @@ def test_what_does_not_fit_is_refused(call, error, sentence):
         call()
 
 
-CHECKED = jit(checkify.checkify(hard_example_weights))
+CHECKED = jax.jit(checkify.checkify(hard_example_weights))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from orbax.checkpoint import v1 as ocp
 
 import jimb
 from jimb.mining import hard_example_weights, pool
-from tests.helpers.losses_table import jit
 
 ROWS, BATCH = 5, 4  # examples of a push and of a pop
 TRACES = collections.Counter()
@@ -51,7 +50,7 @@ def pop(state):
     return state, plain(batch), where
 
 
-PUSH, POP = jit(push), jit(pop)
+PUSH, POP = jax.jit(push), jax.jit(pop)
 
 
 def plain(batch):
@@ -99,10 +98,9 @@ class Queue:
 class Machine(RuleBasedStateMachine):
     """Pushes and pops of a pool and of a queue."""
 
-    operations = 0
-
-    @initialize(capacity=st.sampled_from([BATCH, 7, 16]))
-    def start(self, capacity):
+    @initialize()
+    def start(self):
+        capacity = self.capacity
         self.state = pool.init(EXAMPLE, capacity=capacity, batch_size=BATCH)
         self.queue, self.next = Queue(capacity, BATCH), 1
 
@@ -115,7 +113,6 @@ class Machine(RuleBasedStateMachine):
             self.state, taken = PUSH(self.state, ids, where)
             np.testing.assert_array_equal(taken, self.queue.push(ids, where))
             assert self.state.size == len(self.queue.items)
-            Machine.operations += 1
 
     @rule(times=st.integers(1, 4))
     def pop(self, times):
@@ -130,7 +127,6 @@ class Machine(RuleBasedStateMachine):
                 assert np.all(where)
                 assert_are(batch, expected)
             assert self.state.size == len(self.queue.items)
-            Machine.operations += 1
 
     def teardown(self):
         """What is left comes out, in batches; fewer than one stay."""
@@ -140,17 +136,17 @@ class Machine(RuleBasedStateMachine):
         np.testing.assert_array_equal(self.state.examples["label"][left], self.queue.items)
 
 
-def test_nothing_is_lost_or_doubled_in_ten_thousand_pushes_and_pops():
+@pytest.mark.parametrize("capacity", [BATCH, 7, 16])
+def test_nothing_is_lost_or_doubled_by_pushes_and_pops_at_random(capacity):
     TRACES.clear()
     run_state_machine_as_test(
-        Machine,
+        type("Machine", (Machine,), {"capacity": capacity}),
         settings=settings(
-            max_examples=40, stateful_step_count=100, deadline=None, derandomize=True, database=None
+            max_examples=8, stateful_step_count=100, deadline=None, derandomize=True, database=None
         ),
     )
-    assert Machine.operations >= 10_000
-    assert len(TRACES) == 6  # push and pop of three pools
     assert set(TRACES.values()) == {1}
+    assert len(TRACES) == 2  # push and pop
 
 
 @pytest.mark.parametrize("capacity", [6, 8, 64])
@@ -161,7 +157,7 @@ def test_ten_thousand_pushes_and_pops_in_one_scan(capacity):
     wanted = rng.random((steps, rows)) < rng.random((steps, 1))
     pops = rng.random(steps) < 0.5
 
-    @jit
+    @jax.jit
     def run(state, ids, wanted, pops):
         def step(state, given):
             ids, where, pops = given
@@ -195,7 +191,7 @@ TARGETS = (FEATURES[:, 0] + RNG.normal(size=POINTS) > 1).astype(np.float32)
 ORDER = RNG.integers(0, POINTS, (STEPS, 16)).astype(np.int32)
 
 
-@jit
+@jax.jit
 def trained(kernel, order):
     """Each step trains the hardest of its batch, and a batch from the pool once there is one."""
 
@@ -281,7 +277,7 @@ class Pair(NamedTuple):
 def test_types_are_kept_under_donation_in_one_compilation(example):
     traces = []
 
-    @functools.partial(jit, donate_argnames="state")
+    @jax.jit(donate_argnames="state")
     def step(state, rows):
         traces.append(1)
         state, taken = pool.push(state, rows)
@@ -331,7 +327,7 @@ def test_examples_that_are_put_in_keep_no_gradient():
 def test_vmap_over_pools_is_a_loop_over_them():
     rng, queues = np.random.default_rng(1), [Queue(9, BATCH) for _ in range(3)]
     states = jax.vmap(lambda _: pool.init(EXAMPLE, capacity=9, batch_size=BATCH))(jnp.arange(3))
-    push_all, pop_all = jit(jax.vmap(push)), jit(jax.vmap(pop))
+    push_all, pop_all = jax.jit(jax.vmap(push)), jax.jit(jax.vmap(pop))
     for i in range(30):
         ids = np.arange(3 * ROWS, dtype=np.int32).reshape(3, ROWS) + 100 * i
         where = rng.random((3, ROWS)) < [[0.9], [0.5], [0.1]]
@@ -352,7 +348,7 @@ def test_a_sharded_batch_feeds_a_pool_that_is_the_same_on_every_device(kind):
     data, everywhere = NamedSharding(mesh, P("data")), NamedSharding(mesh, P())
     rng, queue, traces = np.random.default_rng(2), Queue(24, 16), []
 
-    @functools.partial(jit, donate_argnames="state")
+    @jax.jit(donate_argnames="state")
     def step(state, losses, ids):
         traces.append(1)
         weights = hard_example_weights(losses, keep=5)
@@ -407,7 +403,7 @@ def test_it_lowers_for_cpu_gpu_and_tpu():
         given = jax.tree.unflatten(jax.tree.structure(state), leaves)
         return jax.tree.leaves(pool.pop(pool.push(given, examples(ids))[0]))
 
-    exported = jax.export.export(jit(step), platforms=platforms)(jax.tree.leaves(state), ids)
+    exported = jax.export.export(jax.jit(step), platforms=platforms)(jax.tree.leaves(state), ids)
     assert exported.platforms == platforms
 
 
@@ -415,7 +411,7 @@ def test_it_lowers_for_cpu_gpu_and_tpu():
 
 
 def test_checkify_hears_of_a_pool_that_is_full():
-    checked = jit(checkify.checkify(pool.push))
+    checked = jax.jit(checkify.checkify(pool.push))
     state = pool.init(jnp.int32(0), capacity=4, batch_size=4)
     error, (state, taken) = checked(state, np.arange(3, dtype=np.int32))
     assert error.get() is None

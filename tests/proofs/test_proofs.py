@@ -41,6 +41,7 @@ def assert_on_the_page(tables):
         assert table[0] in headers
 
 
+@pytest.mark.slow
 def test_plans(monkeypatch, capsys):
     arguments = ["--sizes", "2000", "--draws", "4000", "--rounds", "1"]
     tables = printed(plans, arguments, monkeypatch, capsys)
@@ -54,6 +55,7 @@ def test_plans(monkeypatch, capsys):
     assert by_case["six decades", "epoch_plan"][-1] == "0 %"
 
 
+@pytest.mark.slow
 def test_stores(monkeypatch, capsys):
     arguments = ["--seeds", "2", "--epochs", "1", "3", "--learning-rates", "0.003"]
     tables = printed(stores, arguments, monkeypatch, capsys)
@@ -66,6 +68,7 @@ def test_stores(monkeypatch, capsys):
     assert all(float(row[-1]) > 1e-3 for row in tables[-1][2:])  # online is another method
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not memory.STATUS.exists(), reason="reads Linux's /proc")
 def test_memory(monkeypatch, capsys):
     # Hands back all that is freed; by default glibc keeps some, and how much is chance.

@@ -171,7 +171,7 @@ def test_a_batch_has_about_as_many_of_each_class():
         (COUNTS, 1),
         (COUNTS, 2),
         (COUNTS, 8),
-        (np.array([5600, 40, 3]), 2),
+        (np.array([1200, 40, 3]), 2),
         (np.array([11, 3, 0, 4]), 5),
         (np.array([4, 3]), 8),
         (np.ones(500, int), 3),

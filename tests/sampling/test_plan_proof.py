@@ -1,6 +1,6 @@
 """Epoch plans of the sizes people train on: no example is lost, whatever the random offset.
 
-What every single plan promises of small and odd weights is in test_sampling.py; here are plans of
+What every single plan promises of small and odd weights is in test_epoch_plan.py; here are plans of
 these sizes, means over all plans there can be, and eight devices.
 """
 
@@ -16,9 +16,9 @@ from jax.sharding import PartitionSpec as P
 
 from jimb import sampling
 
-SIZES = (100_000, 1_280_000)
+LARGE = pytest.param(1_280_000, marks=pytest.mark.slow)
 each_kind = pytest.mark.parametrize("kind", samplers.KINDS)
-each_size = pytest.mark.parametrize("num", SIZES)
+each_size = pytest.mark.parametrize("num", [100_000, LARGE])
 
 
 @functools.cache
@@ -83,7 +83,7 @@ def test_at_no_offset_is_an_example_visited_a_whole_time_too_often_or_too_rarely
 
 def test_eight_devices_draw_the_plan_of_one():
     """Large plans take other sums and orders than the small ones in test_sharding.py."""
-    num = SIZES[0]
+    num = 100_000
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))
     for kind in samplers.KINDS:
         weights, _, _ = case(kind, num)
