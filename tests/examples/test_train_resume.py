@@ -33,11 +33,6 @@ def digits():
     return datasets.load("digits", None, imbalance=20, seed=0)
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(digits):
-    return train.train(SETTINGS, digits)
-
-
 def killed(settings, digits, folder, point, number):
     """A run that dies at this point of that save of its own."""
     with pytest.MonkeyPatch.context() as patch:
@@ -47,9 +42,10 @@ def killed(settings, digits, folder, point, number):
 
 
 @pytest.mark.parametrize("feed", ["device", "grain"])
-def test_it_ends_with_the_same_bits(digits, uninterrupted, tmp_path, capsys, feed):
+def test_it_ends_with_the_same_bits(digits, tmp_path, capsys, feed):
     """Killed while it first writes, then in the middle of a plan, then at the end of an epoch."""
     settings = dataclasses.replace(SETTINGS, feed=feed)
+    uninterrupted = train.train(settings, digits)
     resumed = dataclasses.replace(settings, resume=True)
     killed(settings, digits, tmp_path, "undescribed", 1)
     killed(resumed, digits, tmp_path, "complete", 1)
