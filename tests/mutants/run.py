@@ -1,0 +1,113 @@
+"""Runs the tests on one mutant: those that run its line first, the quickest ahead."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+_QUICK = 30  # tests in the first process; most mutants go no further
+_ALWAYS = ("tests/test_processes.py", "tests/sampling/test_grain_hosts.py")  # run jimb elsewhere
+
+
+class Copy:
+    """A throw-away copy of the repository's files, in which one line at a time is changed."""
+
+    def __init__(self, root, place):
+        self.place = place
+        shutil.rmtree(place, ignore_errors=True)
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.check_output(listed, cwd=root, text=True).split("\0")
+        for name in filter(None, names):
+            if (root / name).is_file():
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(root / name, place / name)
+
+    def change(self, mutant):
+        """Writes the mutant; gives the file's own text back."""
+        path = self.place / mutant["file"]
+        own = path.read_text()
+        lines = own.splitlines()
+        first = mutant["line"] - 1
+        last = first + len(mutant["old"])
+        assert lines[first:last] == mutant["old"], f"{mutant['file']} is not what was sampled"
+        self.write(path, "\n".join([*lines[:first], *mutant["new"], *lines[last:]]) + "\n")
+        return own
+
+    def write(self, path, text):
+        path.write_text(text)
+        for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+            compiled.unlink()
+
+
+def outcome(copy, mutant, recording, environment):
+    """`{"outcome": "caught" or "survived", "test": the one that noticed}`."""
+    path = copy.place / mutant["file"]
+    own = copy.change(mutant)
+    try:
+        for tests in _batches(mutant, recording):
+            killer = _first_failure(copy.place, tests, recording, environment)
+            if killer is not None:
+                return {"outcome": "caught", "test": killer}
+        return {"outcome": "survived", "test": None}
+    finally:
+        copy.write(path, own)
+
+
+def _batches(mutant, recording):
+    """Test ids: those of the mutated statement, then the other tests of its module."""
+    seconds = recording["seconds"]
+    ran = {test: set(lines) for test, lines in recording["lines"][mutant["file"]].items()}
+    ran = {test: lines for test, lines in ran.items() if test in seconds}
+    first, last = mutant["statement"]
+    near = [test for test, lines in ran.items() if lines & set(range(first, last + 1))]
+    near = _quickest_first(near or ran, seconds)
+    elsewhere = [test for test in seconds if test.startswith(_ALWAYS)]
+    rest = _quickest_first({*ran, *elsewhere} - set(near), seconds)
+    return [batch for batch in (near[:_QUICK], near[_QUICK:], rest) if batch]
+
+
+def _quickest_first(tests, seconds):
+    """By time, but one case of each parametrised test ahead of all others."""
+    ordered = sorted(tests, key=lambda test: (seconds[test], test))
+    functions = {}
+    for test in ordered:
+        functions.setdefault(test.partition("[")[0], test)
+    ahead = set(functions.values())
+    return sorted(ordered, key=lambda test: test not in ahead)
+
+
+def _first_failure(place, tests, recording, environment):
+    """The id of the first test that fails, or None; "timeout" and "import" count as failures."""
+    listed = place / "tests.txt"
+    listed.write_text("\n".join(tests))
+    limit = 90 + 5 * sum(recording["seconds"][test] for test in tests)
+    command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "-rfE", "-p", "no:cacheprovider"]
+    try:
+        run = subprocess.run(
+            [*command, "--tb=no", f"@{listed}"],
+            cwd=place,
+            env=environment,
+            timeout=limit,
+            capture_output=True,
+            text=True,
+        )
+    except subprocess.TimeoutExpired:
+        return "timeout"
+    if run.returncode == 0:
+        return None
+    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", run.stdout, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(run.stdout[-2000:] + run.stderr[-2000:])
+    return found[1]
+
+
+def environment(place, cache):
+    """That of the tests: the copy's modules, and programs compiled once for all mutants."""
+    return os.environ | {
+        "PYTHONPATH": str(place),
+        "COLUMNS": "1000",
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
