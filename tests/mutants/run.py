@@ -5,8 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-_QUICK = 30  # tests in the first process; most mutants go no further
+_QUICK = 12  # tests in the first process; most mutants go no further
+_PYTEST = ["-m", "pytest", "-x", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider"]
+# A process that checks no types starts in a third of the time.
+_UNTYPED = ["-p", "no:xdist", "-p", "no:hypothesispytest", "-o", "addopts=--doctest-modules"]
 _ALWAYS = ("tests/test_processes.py", "tests/sampling/test_grain_hosts.py")  # run jimb elsewhere
 
 
@@ -45,8 +49,8 @@ def outcome(copy, mutant, recording, environment):
     path = copy.place / mutant["file"]
     own = copy.change(mutant)
     try:
-        for tests in _batches(mutant, recording):
-            killer = _first_failure(copy.place, tests, recording, environment)
+        for options, tests in _batches(mutant, recording):
+            killer = _first_failure(copy.place, options, tests, recording, environment)
             if killer is not None:
                 return {"outcome": "caught", "test": killer}
         return {"outcome": "survived", "test": None}
@@ -55,43 +59,39 @@ def outcome(copy, mutant, recording, environment):
 
 
 def _batches(mutant, recording):
-    """Test ids: those of the mutated statement, then the other tests of its module."""
+    """Options and tests: a few likely ones, one case of each test function, then every test."""
     seconds = recording["seconds"]
     ran = {test: set(lines) for test, lines in recording["lines"][mutant["file"]].items()}
     ran = {test: lines for test, lines in ran.items() if test in seconds}
     first, last = mutant["statement"]
-    near = [test for test, lines in ran.items() if lines & set(range(first, last + 1))]
-    near = _quickest_first(near or ran, seconds)
-    elsewhere = [test for test in seconds if test.startswith(_ALWAYS)]
-    rest = _quickest_first({*ran, *elsewhere} - set(near), seconds)
-    return [batch for batch in (near[:_QUICK], near[_QUICK:], rest) if batch]
-
-
-def _quickest_first(tests, seconds):
-    """By time, but one case of each parametrised test ahead of all others."""
-    ordered = sorted(tests, key=lambda test: (seconds[test], test))
+    near = [test for test, lines in ran.items() if lines & set(range(first, last + 1))] or list(ran)
+    near.sort(key=lambda test: (not _is_own(test, mutant["file"]), seconds[test], test))
     functions = {}
-    for test in ordered:
+    for test in near:
         functions.setdefault(test.partition("[")[0], test)
-    ahead = set(functions.values())
-    return sorted(ordered, key=lambda test: test not in ahead)
+    likely = list(functions.values())
+    elsewhere = [test for test in seconds if test.startswith(_ALWAYS)]
+    every = sorted({*ran, *elsewhere}, key=lambda test: (test not in near, seconds[test], test))
+    batches = (_UNTYPED, likely[:_QUICK]), (_UNTYPED, likely[_QUICK:]), (["-n0"], every)
+    return [batch for batch in batches if batch[1]]
 
 
-def _first_failure(place, tests, recording, environment):
-    """The id of the first test that fails, or None; "timeout" and "import" count as failures."""
+def _is_own(test, file):
+    """Whether a test is in the module itself, its package's folder, or the file of its name."""
+    package, name = Path(file).parent.name, Path(file).stem.strip("_")
+    folder = f"tests/{package}/" if package != "jimb" else f"tests/test_{name}"
+    return test.startswith((file, folder))
+
+
+def _first_failure(place, options, tests, recording, environment):
+    """The id of the first test that fails, or None; "timeout" counts as a failure."""
     listed = place / "tests.txt"
     listed.write_text("\n".join(tests))
     limit = 90 + 5 * sum(recording["seconds"][test] for test in tests)
-    command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "-rfE", "-p", "no:cacheprovider"]
+    command = [sys.executable, *_PYTEST, *options, f"@{listed}"]
+    context = {"cwd": place, "env": environment, "timeout": limit}
     try:
-        run = subprocess.run(
-            [*command, "--tb=no", f"@{listed}"],
-            cwd=place,
-            env=environment,
-            timeout=limit,
-            capture_output=True,
-            text=True,
-        )
+        run = subprocess.run(command, **context, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
         return "timeout"
     if run.returncode == 0:
