@@ -241,20 +241,6 @@ def test_each_function_gives_the_bits_of_compute(name):
     )
 
 
-def test_the_geometric_mean_of_one_class_is_its_recall():
-    """To 6e-8, measured 5.9e-8: the mean of logarithms has more digits than float32."""
-    hits, examples = np.triu_indices(300, 1)
-
-    @jax.jit
-    @jax.vmap
-    def geometric_mean(hits, examples):
-        row, nothing = jnp.stack([hits, examples - hits]), jnp.zeros(2, jnp.int32)
-        return metrics.geometric_mean(metrics.ConfusionState(jnp.stack([row, nothing])))
-
-    got = geometric_mean(hits.astype(np.int32), examples.astype(np.int32))
-    np.testing.assert_allclose(got, hits / examples, rtol=0, atol=6e-8)
-
-
 @pytest.mark.parametrize("shape", [(0, 0), (4,), (2, 3), (2, 2, 2)])
 def test_counts_must_be_square(shape):
     with pytest.raises(ValueError, match=r"state.counts must be \[K, K\]"):
