@@ -27,7 +27,7 @@ LIBRARY = ["tests", "jimb", "--ignore=tests/examples"]  # those of examples/ tak
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("part", nargs="?", choices=["record", "sample", "run", "report"])
-    parser.add_argument("tests", nargs="*", help="record: only these files, beside what is known")
+    parser.add_argument("tests", nargs="*", help="record: these, beside what is known")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--share", type=float, default=1.0, help="of each area's mutants")
     parser.add_argument("--workers", type=int, default=2)
@@ -46,6 +46,8 @@ def main():
 
 def _record(tests):
     """What each test runs, and how long; a test that fails is left out."""
+    if not tests:
+        RECORDING.unlink(missing_ok=True)
     plugin = ["-p", "tests.mutants.recorder", "--recording", str(RECORDING)]
     command = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *plugin]
     cached = environment(ROOT, OUT / "jax-cache")

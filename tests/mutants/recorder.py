@@ -44,17 +44,12 @@ class _Recorder:
 
 
 def _joined(known, new):
-    """Both, but of the files run now only what is new."""
-    files = {test.partition("::")[0] for test in new["seconds"]}
-
-    def kept(by_test):
-        return {test: x for test, x in by_test.items() if test.partition("::")[0] not in files}
-
-    lines = {
-        file: kept(known.get("lines", {}).get(file, {})) | tests
-        for file, tests in new["lines"].items()
+    """What was known, and what is new in its place."""
+    lines = known.get("lines", {})
+    return {
+        "seconds": known.get("seconds", {}) | new["seconds"],
+        "lines": {file: lines.get(file, {}) | tests for file, tests in new["lines"].items()},
     }
-    return {"seconds": kept(known.get("seconds", {})) | new["seconds"], "lines": lines}
 
 
 def _by_test(contexts):

@@ -17,9 +17,12 @@ def page(results):
 
 
 def _key(mutant):
-    """What names a mutant also when lines above it move."""
-    old, new = mutant["old"], mutant["new"]
-    return mutant["file"], *("\n".join(x) if isinstance(x, list) else x for x in (old, new))
+    """What names a mutant also when it moves: its file, and both versions of its lines."""
+    return mutant["file"], _line(mutant["old"]), _line(mutant["new"])
+
+
+def _line(lines):
+    return " ".join(" ".join([lines] if isinstance(lines, str) else lines).split())
 
 
 def _table(results, reasons):
@@ -50,8 +53,7 @@ def _survivors(results, reasons):
 
 def _change(mutant):
     """What differs, without what both lines have in common around it."""
-    old, new = (" ".join(" ".join(mutant[side]).split()) for side in ("old", "new"))
-    words = old.split(" "), new.split(" ")
+    words = _line(mutant["old"]).split(" "), _line(mutant["new"]).split(" ")
     shortest = min(map(len, words))
     ahead = next((i for i in range(shortest) if words[0][i] != words[1][i]), shortest)
     behind = next(

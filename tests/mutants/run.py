@@ -59,19 +59,23 @@ def outcome(copy, mutant, recording, environment):
 
 
 def _batches(mutant, recording):
-    """Options and tests: a few likely ones, one case of each test function, then every test."""
-    seconds = recording["seconds"]
-    ran = {test: set(lines) for test, lines in recording["lines"][mutant["file"]].items()}
-    ran = {test: lines for test, lines in ran.items() if test in seconds}
+    """Options and tests: a few likely ones, one case of each test function, then every test.
+
+    A test that finds a function compiled runs none of its lines. So a test function counts as
+    near with one of its cases, and a file of tests as a whole.
+    """
+    seconds, file = recording["seconds"], mutant["file"]
+    ran = {test: set(lines) for test, lines in recording["lines"][file].items() if test in seconds}
     first, last = mutant["statement"]
     near = [test for test, lines in ran.items() if lines & set(range(first, last + 1))] or list(ran)
-    near.sort(key=lambda test: (not _is_own(test, mutant["file"]), seconds[test], test))
+    near.sort(key=lambda test: (not _is_own(test, file), seconds[test], test))
     functions = {}
     for test in near:
         functions.setdefault(test.partition("[")[0], test)
     likely = list(functions.values())
-    elsewhere = [test for test in seconds if test.startswith(_ALWAYS)]
-    every = sorted({*ran, *elsewhere}, key=lambda test: (test not in near, seconds[test], test))
+    files = tuple({test.partition("::")[0] + "::" for test in ran}) + _ALWAYS
+    every = [test for test in seconds if test.startswith(files)]
+    every.sort(key=lambda test: (test.partition("[")[0] not in functions, seconds[test], test))
     batches = (_UNTYPED, likely[:_QUICK]), (_UNTYPED, likely[_QUICK:]), (["-n0"], every)
     return [batch for batch in batches if batch[1]]
 
