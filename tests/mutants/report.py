@@ -53,7 +53,8 @@ def _survivors(results, reasons):
 
 def _change(mutant):
     """What differs, without what both lines have in common around it."""
-    words = _line(mutant["old"]).split(" "), _line(mutant["new"]).split(" ")
+    lines = (_line(mutant[side]).partition(" # ")[0] for side in ("old", "new"))
+    words = [line.split(" ") for line in lines]
     shortest = min(map(len, words))
     ahead = next((i for i in range(shortest) if words[0][i] != words[1][i]), shortest)
     behind = next(

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _QUICK = 12  # tests in the first process; most mutants go no further
 _PYTEST = ["-m", "pytest", "-x", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider"]
+_PYTEST += ["-m", "not slow"]  # which the default command leaves out too
 # A process that checks no types starts in a third of the time.
 _UNTYPED = ["-p", "no:xdist", "-p", "no:hypothesispytest", "-o", "addopts=--doctest-modules"]
 _ALWAYS = ("tests/test_processes.py", "tests/sampling/test_grain_hosts.py")  # run jimb elsewhere
@@ -98,7 +101,7 @@ def _first_failure(place, options, tests, recording, environment):
         run = subprocess.run(command, **context, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
         return "timeout"
-    if run.returncode == 0:
+    if run.returncode in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
         return None
     found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", run.stdout, re.MULTILINE)
     if found is None:
