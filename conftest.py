@@ -8,8 +8,9 @@ import pytest
 
 from tests.helpers import compilation
 
-# The first imports what only its tables need; the second has a configuration of its own.
-collect_ignore = ["tests/agreement/make_tables.py", "tests/benchmarks"]
+# The first imports what only its tables need; the second has a configuration of its own; the third
+# needs an extra.
+collect_ignore = ["tests/agreement/make_tables.py", "tests/benchmarks", "tests/mutants"]
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -57,6 +57,15 @@ def test_traced_effective_number_at_the_float32_beta():
     np.testing.assert_allclose(got, expected, rtol=TRACED)
 
 
+def test_counts_need_not_be_whole():
+    """0.5 and 2 by inverse frequency, and with β = 1/2: E = 2 - 2^(1/2), and 3/2."""
+    for counts in ([0.5, 2.0], jnp.array([0.5, 2.0])):
+        got = jimb.inverse_frequency_weights(counts)
+        np.testing.assert_allclose(got, [1.6, 0.4], rtol=TRACED)
+        numbers = jimb.effective_number(counts, beta=0.5)
+        np.testing.assert_allclose(numbers, [2 - 2**0.5, 1.5], rtol=TRACED)
+
+
 def test_weights_of_host_numbers_are_exact_to_rounding():
     for beta in BETAS:
         got = jimb.effective_number_weights(COUNTS, beta=beta)

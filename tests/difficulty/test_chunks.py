@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jimb import difficulty
 from jimb.difficulty import _chunks
@@ -65,3 +67,17 @@ def test_no_array_of_the_data_sets_size_is_made(dtype):
     assert memory.temp_size_in_bytes <= 20 * 2**20
     held = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
     assert memory.alias_size_in_bytes == held
+
+
+def test_rows_over_another_axis_than_that_of_shard_map_are_not_cut(monkeypatch):
+    monkeypatch.setattr(_chunks, "_CHUNK", NUM_CLASSES)
+    mesh = jax.make_mesh((2, 4), ("outer", "rows"), axis_types=(AxisType.Explicit,) * 2)
+    values = np.arange(64.0, dtype=np.float32)
+
+    def doubled(x):
+        return _chunks.in_chunks(lambda x: 2 * x, x, width=NUM_CLASSES, num_rows=64)
+
+    with jax.set_mesh(mesh):
+        split = jax.device_put(values, NamedSharding(mesh, P("rows")))
+        over_outer = jax.shard_map(doubled, in_specs=P(), out_specs=P(), axis_names={"outer"})
+        np.testing.assert_array_equal(jax.jit(over_outer)(split), 2 * values)

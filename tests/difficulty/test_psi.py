@@ -114,7 +114,10 @@ def test_psi_of_float64_stays_float64():
         now, before = (f64(z) for z in SWEEPS[:2])
         got = psi(now, before, LABELS)
         assert got[0].dtype == jnp.float64
-        np.testing.assert_allclose(got, oracle(now, before, LABELS), rtol=1e-12, atol=1e-13)
+        expected = oracle(now, before, LABELS)
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-13)
+        some = psi(now.reshape(30, -1, K), before.reshape(30, -1, K), LABELS.reshape(30, -1))
+        np.testing.assert_allclose(np.reshape(some, (2, -1)), expected, rtol=1e-12, atol=1e-13)
 
 
 def test_psi_of_any_batch_shape():

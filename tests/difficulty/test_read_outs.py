@@ -76,6 +76,8 @@ def test_extremes_of_the_effective_sample_size():
     assert difficulty.effective_sample_size(np.full(5, 0.3, np.float32)) == 5
     assert difficulty.effective_sample_size(np.eye(5, dtype=np.float32)[2]) == 1
     assert difficulty.effective_sample_size(jnp.zeros(5)) == 0
+    for size in (1e-30, 1e30):  # their squares leave float32
+        assert difficulty.effective_sample_size(jnp.array([0, size, size])) == 2
 
 
 def test_a_summary_is_the_formulas():
@@ -85,6 +87,12 @@ def test_a_summary_is_the_formulas():
     np.testing.assert_allclose(summary.effective_share, w.sum() ** 2 / (w**2).sum() / 1000, 1e-6)
     np.testing.assert_allclose(summary.largest_share, w.max() / w.sum(), 1e-6)
     np.testing.assert_allclose(summary.class_prior, oracle_prior(weights, labels), 1e-6, 1e-9)
+
+
+def test_a_summary_of_weights_that_are_all_0():
+    summary = jax.jit(difficulty.summarize_weights, static_argnums=2)(jnp.zeros(2), np.arange(2), 2)
+    np.testing.assert_array_equal(summary[:3], 0)
+    assert np.isnan(summary.class_prior).all()
 
 
 def test_no_gradient_flows():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jimb import difficulty
+from jimb.difficulty import _instance
 from tests.helpers.difficulty_oracle import (
     LABELS,
     PSI,
@@ -40,6 +41,17 @@ def test_a_new_state_has_seen_nothing_and_fits_eval_shape(dtype):
 
 def test_the_default_store_is_float16():
     assert difficulty.init(2, 3).log_probs.dtype == jnp.float16
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float16, jnp.bfloat16, None])
+def test_only_large_stores_of_half_precision_are_not_exact(dtype, monkeypatch):
+    state = difficulty.init(N, K, dtype=dtype)
+    previous = jnp.zeros((N, K), jnp.float16) if dtype is None else None
+    logits = jnp.asarray(SWEEPS[0])
+    for large in (N * K, N * K + 1):
+        monkeypatch.setattr(_instance, "_LARGE", large)
+        is_plain = large == N * K and dtype in (jnp.float16, jnp.bfloat16)
+        assert _instance._worth_pairs(state, logits, previous) == (not is_plain)
 
 
 def test_sums_over_sweeps_are_the_papers():

@@ -42,6 +42,10 @@ def test_an_empty_class_has_the_largest_ldam_margin():
     with_empty = jimb.ldam_loss(Z, Y, [16, 0, 1], scale=1.0)
     with_one = jimb.ldam_loss(Z, Y, [16, 1, 1], scale=1.0)
     np.testing.assert_array_equal(with_empty, with_one)
+    moved = np.float64(Z) - [[0, 0.5, 0]]  # its own example: the margin is the largest, 1/2
+    expected = np.log(np.exp(moved).sum(1)) - moved[:, 1]
+    losses = jimb.ldam_loss(Z, np.array([1, 1]), [16, 0, 1], scale=1.0)
+    np.testing.assert_allclose(losses, expected, rtol=3e-7)
 
 
 def test_cosine_logits_are_cosines_and_zero_vectors_are_harmless():
@@ -70,6 +74,25 @@ def test_asymmetric_derivatives_are_finite_everywhere(clip):
         over = jax.jit(jax.vmap(jax.vmap(order, (0, None, None)), (None, 0, None)))
         for y in (0.0, 0.3, 1.0):
             assert np.isfinite(over(z, jnp.array([0.0, 0.5, 1.0, 4.0]), y)).all()
+
+
+def test_the_asymmetric_loss_at_infinite_logits_is_its_limit_without_derivatives():
+    z = np.array([-np.inf, np.inf, np.nan], np.float32)
+
+    @jax.jit
+    def losses_and_gradients(clip, labels):
+        def losses(gamma, clip):
+            return jimb.sigmoid_asymmetric_loss(z, labels, gamma_neg=gamma, clip=clip)
+
+        values, pullback = jax.vjp(losses, jnp.float32(4), clip)
+        return values, pullback(jnp.ones_like(values))
+
+    for clip in (0.0, 0.05):
+        flattened = np.inf if clip == 0 else (1 - clip) ** 4 * -np.log(clip)
+        for label, limits in ((0, [0, flattened, np.nan]), (1, [np.inf, 0, np.nan])):
+            values, gradients = losses_and_gradients(np.float32(clip), np.full(3, label))
+            np.testing.assert_allclose(values, limits, rtol=3e-7)
+            np.testing.assert_array_equal(gradients, [0, 0])
 
 
 @pytest.mark.parametrize(

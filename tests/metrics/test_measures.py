@@ -241,6 +241,12 @@ def test_each_function_gives_the_bits_of_compute(name):
     )
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (4,), (2, 3), (2, 2, 2)])
+def test_counts_must_be_square(shape):
+    with pytest.raises(ValueError, match=r"state.counts must be \[K, K\]"):
+        metrics.accuracy(state_of(np.zeros(shape)))
+
+
 def test_measures_of_no_examples_are_nan():
     for value in compute(metrics.init(3)):
         assert np.isnan(value).all()

@@ -144,6 +144,11 @@ def test_a_fraction_of_millions():
         assert got[-1] == num
 
 
+def test_all_of_more_than_float32_can_count_are_kept():
+    num = 2**24 + 1
+    assert _hard_weights._quota(jnp.float32(1), jnp.int32(num), jnp.int32(0)) == num
+
+
 def test_the_floor_holds_for_each_group_that_has_so_many():
     losses, group = np.arange(6, dtype=np.float32), np.array([0, 0, 0, 0, 1, 2], np.int32)
     where = np.array([1, 1, 1, 1, 1, 0], bool)

@@ -278,6 +278,7 @@ P3 = np.full((2, 3), 1 / 3, np.float32)
         (lambda: correct_prior(P3, TRAIN, [0.5, 0.5]), r"target_prior must have the shape \[3\]"),
         (lambda: correct_prior(P3, [1.5, -0.5, 0], TARGET), "train_prior must lie in"),
         (lambda: correct_prior(0.5, TRAIN, TARGET), r"pass \[1 - p, p\]"),
+        (lambda: correct_prior(np.ones((2, 0)), TRAIN, TARGET), "at least one class"),
         (lambda: adjust_logits(Z, [9000, 900, 100]), "prior must sum to 1"),
         (lambda: adjust_logits(Z, TRAIN, tau=-0.5), r"tau must lie in \[0, inf\), got -0.5"),
         (lambda: adjust_logits(Z, TRAIN, tau=np.ones(3)), "tau must be a scalar"),

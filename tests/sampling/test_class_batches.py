@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jimb.sampling import class_batches
+from jimb.sampling import _class_batches, class_batches
 
 KEY = jax.random.key(0)
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 1, 3, 4, 900], [30, 11, 6, 3, 1]))
@@ -200,3 +200,12 @@ def test_wrong_types_are_refused():
         jax.jit(lambda x: class_batches(KEY, x, classes_per_batch=1, per_class=1))(
             jnp.zeros(4, int)
         )
+
+
+def test_a_plan_longer_than_int32_counts_is_refused(monkeypatch):
+    monkeypatch.setattr(_class_batches, "_drawn", None)  # it would ask for 8 GiB
+    for num in (2**29, 2**29 + 1):
+        with pytest.raises(ValueError, match=r"must have fewer than 2\*\*31"):
+            class_batches(
+                jax.random.key(0), [0, 1], classes_per_batch=2, per_class=2, num_batches=num
+            )

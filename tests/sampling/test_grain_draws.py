@@ -266,3 +266,12 @@ def test_seeds_have_nothing_in_common(make):
     for one, other in itertools.combinations(draws.values(), 2):
         for shift in range(-3, 4):
             assert np.mean(np.roll(one, shift) == other) < 0.05  # 0.026 by chance for the last two
+
+
+def test_a_jump_back_among_the_latest_blocks_plans_nothing_anew(monkeypatch):
+    planned, due = [], BalancedDraws.due
+    monkeypatch.setattr(BalancedDraws, "due", lambda *given: planned.append(given) or due(*given))
+    selection = jgrain.ClassBalancedSelection(LABELS, len(COUNTS), 100_000)
+    for start in range(0, 2 * 20 * 4096, 4096):
+        selection[start % (20 * 4096) + 2048]
+    assert len(planned) == 20
