@@ -84,15 +84,22 @@ def test_a_sweep_is_one_update_with_all_logits(num_examples, dtype):
 
 
 @STORES
-@pytest.mark.parametrize("chunk_size", [1, 7, 100, 5000])
+@pytest.mark.parametrize("chunk_size", [1, pytest.param(7, marks=pytest.mark.slow), 100, 5000])
 def test_chunks_of_any_size_give_the_same_bits(chunk_size, dtype):
     one, other = swept(1003, dtype), swept(1003, dtype, chunk_size)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("num_examples", [1000, 1003])
-@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize(
+    ("kind", "num_examples"),
+    [
+        (AxisType.Explicit, 1003),
+        pytest.param(AxisType.Explicit, 1000, marks=pytest.mark.slow),
+        pytest.param(AxisType.Auto, 1000, marks=pytest.mark.slow),
+        pytest.param(AxisType.Auto, 1003, marks=pytest.mark.slow),
+    ],
+)
 @STORES
 def test_eight_devices_give_the_bits_of_one(dtype, kind, num_examples):
     expected = swept(num_examples, dtype)

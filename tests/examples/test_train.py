@@ -159,6 +159,7 @@ def test_with_class_balanced_sampling_logit_adjustment_vanishes(digits, monkeypa
     np.testing.assert_allclose(priors, np.full((3, 10), 0.1), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_with_uniform_sampling_the_prior_is_that_of_the_data_set(digits, monkeypatch):
     _, priors = train_and_watch(monkeypatch, digits, "uniform")
     shares = np.bincount(digits.train_labels) / len(digits.train_labels)

@@ -11,7 +11,7 @@ import jax
 import jaxlib
 
 OLD_XLA = jaxlib.version.__version_info__ < (0, 11)  # whose emitters of fusions are a choice
-QUICK = ["--xla_backend_optimization_level=0"]
+QUICK = ["--xla_backend_optimization_level=0", "--xla_cpu_parallel_codegen_split_count=1"]
 AS_USERS = {"xla_backend_optimization_level": 3}
 if OLD_XLA:
     QUICK += ["--xla_cpu_use_fusion_emitters=false"]

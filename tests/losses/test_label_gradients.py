@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jimb
-from tests.helpers.losses_table import jit, sigmoid_oracle
+from tests.helpers.losses_table import sigmoid_oracle
 
 LOGITS = np.array([-300, -100, -85, -20, -1, 0, 1, 20, 85, 100, 300], np.float32)
 
@@ -23,7 +23,7 @@ def formulas(label, gamma):
     return by_label, wrong**gamma * log_wrong * entropy
 
 
-@jit
+@jax.jit
 def gradients(labels, gamma):
     def total(labels, gamma):
         return jnp.sum(jimb.sigmoid_focal_loss(LOGITS, labels, gamma=gamma))
@@ -48,4 +48,4 @@ def test_labels_that_rounding_took_out_of_0_to_1_count_as_the_ends():
     ends = np.array([0.0, 0.0, 1.0, 1.0])
     for gamma, loss in ((0, jimb.sigmoid_cross_entropy_loss), (2, jimb.sigmoid_focal_loss)):
         expected = sigmoid_oracle(np.float64(z), ends, gamma=gamma)
-        np.testing.assert_allclose(jit(loss)(z, labels), expected, rtol=3e-7)
+        np.testing.assert_allclose(jax.jit(loss)(z, labels), expected, rtol=3e-7)

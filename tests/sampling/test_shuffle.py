@@ -10,8 +10,12 @@ from jimb.sampling._shuffle import shuffled, shuffled_range
 order_of = jax.jit(shuffled_range, static_argnums=1)
 
 
+def slow(num):
+    return pytest.param(num, marks=pytest.mark.slow)
+
+
 # A square, a prime (a full column less one to spare), one more than a square, a product.
-@pytest.mark.parametrize("num", [4096, 4099, 65_537, 999 * 1000, 1_281_167])
+@pytest.mark.parametrize("num", [4096, 4099, *map(slow, [65_537, 999 * 1000]), 1_281_167])
 def test_an_order_has_each_number_once(num):
     for seed in range(3):
         order = np.asarray(order_of(jax.random.key(seed), num))
@@ -19,7 +23,7 @@ def test_an_order_has_each_number_once(num):
         np.testing.assert_array_equal(np.sort(order), np.arange(num))
 
 
-@pytest.mark.parametrize("num", [2, 3, 5, 7, 10, 30])
+@pytest.mark.parametrize("num", [2, 3, 7, *map(slow, [5, 10, 30])])
 def test_the_walk_back_into_the_range_works_where_much_is_to_spare(num):
     orders = jax.jit(jax.vmap(lambda key: shuffled_range(key, num)))(
         jax.random.split(jax.random.key(0), 200)
