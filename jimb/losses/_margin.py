@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jimb import _labels
 from jimb._typing import Array, Float, Integer
@@ -34,7 +35,9 @@ def softmax_margin(
 def _shares(logits: Array, labels: Array) -> Array:
     """Each class's share of the odds against the label, `∂u/∂z_j`; 0 for the label itself."""
     odds, total = _odds(logits, labels)
-    return odds * jnp.expand_dims(1 / jnp.where(total > 0, total, 1), -1)
+    # 1 over a subnormal total, which a CPU takes for 0 but a GPU does not, would be inf.
+    normal = total >= np.finfo(total.dtype).tiny
+    return odds * jnp.expand_dims(1 / jnp.where(normal, total, 1), -1)
 
 
 def _odds(logits: Array, labels: Array) -> tuple[Array, Array]:
@@ -65,21 +68,3 @@ def _shares_rule(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> t
 
 softmax_margin.defjvp(_margin_rule)
 _shares.defjvp(_shares_rule)
-
-
-def softmax_margins(logits: Float[Array, "*batch K"]) -> Float[Array, "*batch K"]:
-    """The margin against every class, `u_c = logsumexp_{j≠c} z_j - z_c`.
-
-    `Σ_{j≠c} e^{z_j}` is a difference that loses no digits for any class but the largest, whose
-    own margin is therefore computed apart.
-    """
-    top = jnp.argmax(logits, axis=-1).astype(jnp.int32)
-    is_top = _labels.one_hot(top, logits.shape[-1])
-    top_margin = softmax_margin(logits, top)
-    largest = jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
-    finite = jnp.isfinite(largest)
-    shifted = jnp.where(finite, logits - largest, 0)
-    exps = jnp.exp(shifted)
-    others = jnp.where(is_top, 1, jnp.sum(exps, axis=-1, keepdims=True) - exps)
-    margins = jnp.where(is_top, jnp.expand_dims(top_margin, -1), jnp.log(others) - shifted)
-    return jnp.where(finite, margins, jnp.nan)
