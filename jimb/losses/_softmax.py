@@ -8,7 +8,10 @@ from jimb._numerics import weigh
 from jimb._typing import Array, ArrayLike, Float
 from jimb.losses._elements import finish, focusing, prepare
 from jimb.losses._focal import focal_of_margin
-from jimb.losses._margin import softmax_margin, softmax_margins
+from jimb.losses._given_labels import softmax_labels, softmax_logits
+from jimb.losses._margin import softmax_margin
+from jimb.losses._smoothing import smoothed_loss
+from jimb.losses._soft_softmax import softmax_soft_loss
 
 
 def softmax_cross_entropy_loss(
@@ -29,16 +32,18 @@ def softmax_cross_entropy_loss(
         smoothing every class is a target, so that the loss is inf.
       labels: integers `[...]`, or float soft labels `[..., K]`.
       label_smoothing: ε in [0, 1]; may be traced.
-      class_weights: `[K]`, multiplies; it does not change what a mean divides by.
+      class_weights: `[K]`, ≥ 0, multiplies; it does not change what a mean divides by.
       where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
 
     Returns:
-      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K).
+      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K), and for soft
+      labels of which one is outside [-0.01, 1.01].
 
     Raises:
       TypeError: logits are not floating point, labels neither integer nor floating, or `where`
         is not boolean.
-      ValueError: shapes do not fit, or ε is outside [0, 1] (traced: NaN and a checkify message).
+      ValueError: shapes do not fit, ε is outside [0, 1] or a class weight negative (traced: NaN and
+        a checkify message), or labels of Python or NumPy are wrong where nothing is traced.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -76,16 +81,18 @@ def softmax_focal_loss(
       logits: `[..., K]`, floating point. -inf on a non-target class removes the class.
       labels: integers `[...]`, or float soft labels `[..., K]`.
       gamma: γ ≥ 0, a scalar or one per example `[...]`; may be traced.
-      class_weights: `[K]`, multiplies each class term.
+      class_weights: `[K]`, ≥ 0, multiplies each class term.
       where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
 
     Returns:
-      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K).
+      Losses in nats, `[...]`, in the dtype of logits. NaN for a label outside [0, K), and for soft
+      labels of which one is outside [-0.01, 1.01].
 
     Raises:
       TypeError: logits are not floating point, labels neither integer nor floating, or `where`
         is not boolean.
-      ValueError: shapes do not fit, or γ < 0 (traced: NaN and a checkify message).
+      ValueError: shapes do not fit, γ or a class weight is negative (traced: NaN and a checkify
+        message), or labels of Python or NumPy are wrong where nothing is traced.
 
     Example:
       >>> import jax, jax.numpy as jnp, jimb
@@ -115,10 +122,10 @@ def softmax_loss(
     where: ArrayLike | None = None,
 ) -> Float[Array, "*batch"]:
     """The one path of the softmax family: check, mask, `factor·z + shift`, margin, weigh, mask."""
-    given = _checks.class_logits(logits)
+    given = softmax_logits(logits, labels)
     batch, num_classes = given.shape[:-1], given.shape[-1]
-    labels = _checked_labels(labels, given)
     mask = _checks.mask(where, batch, "the batch, logits.shape[:-1]")
+    labels = softmax_labels(labels, given, where)
     z = affine(prepare(given, mask), factor, shift)
     table = None if class_weights is None else _class_table(class_weights, z)
     hard = jnp.issubdtype(labels.dtype, jnp.integer)
@@ -130,20 +137,20 @@ def softmax_loss(
 
     if hard:
         safe, valid = _labels.in_range(labels, num_classes)
-        u = softmax_margin(z, safe)
-        losses = focal_of_margin(u, focus)
-        if table is not None:
-            losses = weigh(_labels.look_up(table, safe), losses)
-        if epsilon is not None:
-            uniform = jnp.full_like(z, 1 / num_classes)
-            spread = _soft_loss(z, uniform, None, table)
-            losses = weigh(1 - epsilon, losses) + weigh(epsilon, spread)
+        if epsilon is None:
+            losses = focal_of_margin(softmax_margin(z, safe), focus)
+            if table is not None:
+                losses = weigh(_labels.look_up(table, safe), losses)
+            return finish(losses, valid, mask, given.dtype)
+        peak = 1 - epsilon if table is None else (1 - epsilon) * _labels.look_up(table, safe)
+        peak = jnp.broadcast_to(peak, batch)
+        losses = smoothed_loss(z, safe, epsilon / num_classes, peak, table)
     else:
-        y = prepare(labels, mask).astype(z.dtype)
-        valid = jnp.all(_labels.soft_valid(y), axis=-1)
+        soft = prepare(labels, mask).astype(z.dtype)
+        valid = jnp.max(jnp.abs(soft - 0.5), axis=-1) <= 0.51
         if epsilon is not None:
-            y = (1 - epsilon) * y + epsilon / num_classes
-        losses = _soft_loss(z, y, focus, table)
+            soft = (1 - epsilon) * soft + epsilon / num_classes
+        losses = softmax_soft_loss(z, soft, table, focus)
     return finish(losses, valid, mask, given.dtype)
 
 
@@ -169,30 +176,6 @@ def affine(z: Array, factor: Array | None, shift: Array | None) -> Array:
     if shift is not None:
         moved = moved + shift
     return jnp.where(finite, moved, z)
-
-
-def _soft_loss(z: Array, y: Array, gamma: Array | None, table: Array | None) -> Array:
-    terms = weigh(y, focal_of_margin(softmax_margins(z), gamma))
-    if table is not None:
-        terms = weigh(jnp.broadcast_to(table, terms.shape), terms)
-    return jnp.sum(terms, axis=-1)
-
-
-def _checked_labels(labels: ArrayLike, logits: Array) -> Array:
-    array = _checks.label_array("labels", labels)
-    if jnp.issubdtype(array.dtype, jnp.integer):
-        _checks.same_shape(
-            "integer labels", array, logits.shape[:-1], "the batch, logits.shape[:-1]"
-        )
-    elif jnp.issubdtype(array.dtype, jnp.floating):
-        _checks.same_shape(
-            "float (soft) labels", array, logits.shape, "logits; class ids must be integers"
-        )
-    else:
-        raise TypeError(
-            f"labels must be integers or float soft labels, got {_checks.describe(array)}."
-        )
-    return array
 
 
 def _class_table(class_weights: ArrayLike, logits: Array) -> Array:

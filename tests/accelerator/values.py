@@ -27,6 +27,8 @@ def checks(small):
             found[f"{family} {name}, soft labels"] = functools.partial(
                 check, bool(is_focal), **rows
             )
+    for weighted, name in enumerate(("smoothing", "smoothing, class weights")):
+        found[name] = functools.partial(bounds.smoothed, bool(weighted), **rows)
     found["prior shift"] = functools.partial(class_bounds.prior_shift, **rows)
     found["class-balanced"] = functools.partial(class_bounds.class_balanced, **rows)
     for clip in (0.05,) if small else (0.0, 0.05, 0.4):

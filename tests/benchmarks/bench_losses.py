@@ -158,6 +158,36 @@ def softmax_gradient(z, y, gamma):
     return focal_slope(u, gamma) * np.where(is_label, -1, odds / total)
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("targets", ["smoothing", "smoothing, class weights", "soft labels"])
+def bench_softmax_targets(race, targets, shape):
+    """Against the plain loss, and against Optax's two steps; without class weights these."""
+    z, y = softmax_inputs(shape)
+    classes = shape[1]
+    weights = jnp.asarray(RNG.uniform(0.5, 2, classes), jnp.float32)
+    soft = jnp.asarray(RNG.dirichlet(np.ones(classes), shape[0]), jnp.float32)
+
+    def ours(z, y, soft, weights):
+        if targets == "soft labels":
+            losses = jimb.softmax_cross_entropy_loss(z, soft)
+        else:
+            table = {"class_weights": weights} if "weights" in targets else {}
+            losses = jimb.softmax_cross_entropy_loss(z, y, label_smoothing=0.1, **table)
+        return jimb.weighted_mean(losses)
+
+    def theirs(z, y, soft, _):
+        if targets != "soft labels":
+            soft = optax.smooth_labels(jax.nn.one_hot(y, classes), 0.1)
+        return optax.softmax_cross_entropy(z, soft).mean()
+
+    args = z, y, soft, weights
+    compiled = value_and_grad(ours).lower(*args).compile()
+    plain = value_and_grad(lambda z, y: jimb.weighted_mean(jimb.softmax_cross_entropy_loss(z, y)))
+    two_steps = value_and_grad(theirs)
+    others = {"jimb, plain": lambda: plain(z, y), "Optax": lambda: two_steps(*args)}
+    race(lambda: compiled(*args), others, compiled=compiled)
+
+
 # The class-balanced trio.
 
 

@@ -14,6 +14,11 @@ def test_softmax_with_soft_labels(focal):
     hold(bounds.softmax_soft(focal, jit=as_users))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_softmax_with_smoothing(weighted):
+    hold(bounds.smoothed(weighted, jit=as_users))
+
+
 @pytest.mark.parametrize("focal", [False, True])
 def test_sigmoid_with_soft_labels(focal):
     hold(bounds.sigmoid_soft(focal, jit=as_users))
