@@ -11,6 +11,16 @@ argument, at most 120, and γ is 0 for cross-entropy (the tests hold each bound)
 - `sigmoid_asymmetric_loss`: 2.6e-5 for γ up to 8, but for the hundredth of the shift next to it.
 
 bfloat16 and float16 logits: computed in float32 and rounded once.
+
+What holds for all:
+
+- the classes are the last axis of the logits, and no loss has an `axis=`: class tables, soft labels
+  and `take_class` all go by the last one. Of channel-first logits take `jnp.moveaxis(z, 1, -1)`,
+  which a compiler turns into another way of reading;
+- a label that is wrong and not masked has loss NaN, with a checkify message; where nothing is
+  traced, Python and NumPy labels raise ValueError in its place;
+- a loss that is not finite has a gradient that is not finite, so that a loss scale sees it; unless
+  `where` or a weight of 0, here or in `weighted_mean`, excludes it.
 """
 
 from jimb.losses._class_balanced import class_balanced_focal_loss as class_balanced_focal_loss

@@ -9,6 +9,7 @@ from jimb import _checks, _labels
 from jimb._numerics import weigh
 from jimb._typing import Array, ArrayLike, Float
 from jimb.losses._elements import finish, focusing, prepare
+from jimb.losses._given_labels import class_ids, softmax_logits
 from jimb.losses._sigmoid import one_vs_all
 from jimb.losses._softmax import softmax_cross_entropy_loss
 from jimb.weights import effective_number_weights
@@ -50,8 +51,10 @@ def class_balanced_softmax_loss(
     Reference:
       Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
     """
-    array = _checks.integer("labels", labels)
-    weights = _weights(counts, beta, _checks.class_logits(logits))
+    given = softmax_logits(logits, labels)
+    _checks.mask(where, given.shape[:-1], "the batch, logits.shape[:-1]")
+    array = class_ids(labels, given, where)
+    weights = _weights(counts, beta, given)
     return softmax_cross_entropy_loss(logits, array, class_weights=weights, where=where)
 
 
@@ -183,11 +186,10 @@ def _one_vs_all_loss(
     gamma: ArrayLike | None,
     where: ArrayLike | None,
 ) -> Float[Array, "*batch"]:
-    given = _checks.class_logits(logits)
+    given = softmax_logits(logits, labels)
     batch = given.shape[:-1]
-    array = _checks.integer("labels", labels)
-    _checks.same_shape("labels", array, batch, "the batch, logits.shape[:-1]")
     mask = _checks.mask(where, batch, "the batch, logits.shape[:-1]")
+    array = class_ids(labels, given, where)
     z = prepare(given, mask)
     safe, valid = _labels.in_range(array, z.shape[-1])
     is_label = _labels.one_hot(safe, z.shape[-1])

@@ -1,9 +1,15 @@
 """What every loss does before and after its formula: masks, labels, weights, precision."""
 
+import functools
+from typing import Any
+
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jimb import _checks
 from jimb._numerics import compute_dtype
+from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
 
 
@@ -38,7 +44,47 @@ def finish(
     dtype: jnp.dtype,
 ) -> Float[Array, "*batch"]:
     """NaN where the label is not valid, 0 where masked, in the logits' own dtype."""
-    losses = jnp.where(valid, losses, jnp.nan)
-    if mask is not None:
-        losses = jnp.where(mask, losses, 0)
+    valid = report(valid if mask is None else valid | ~mask, BAD_LABEL)
+    losses = visible(nan_unless(valid, losses), dtype)
+    return losses if mask is None else jnp.where(mask, losses, 0)
+
+
+BAD_LABEL = "labels must be class ids in [0, K), or soft labels in [0, 1]: some losses are NaN."
+
+
+# A loss that is not finite has a gradient that is not finite, which those who scale losses look at
+# (`flax.training.dynamic_scale`, `optax.apply_if_finite`); unless the example is excluded later, by
+# a weight of 0. Hence twice the largest number as a factor, and not infinity: 0 times that is 0.
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def visible(losses: Array, dtype: jnp.dtype) -> Array:
+    """The losses in their own dtype, with a gradient that is not finite where they are not."""
     return losses.astype(dtype)
+
+
+@visible.defjvp
+def _visible_rule(
+    dtype: jnp.dtype, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    rounded = visible(*primals, dtype)
+    factor = jnp.where(jnp.isfinite(rounded), 1, _largest(*primals))
+    return rounded, (tangents[0] * factor * factor).astype(dtype)
+
+
+@jax.custom_jvp
+def nan_unless(valid: Bool[Array, "*any"], x: Array) -> Array:
+    """`x`, NaN where not valid; there the gradient goes on, which a select would make 0."""
+    return jnp.where(valid, x, jnp.nan)
+
+
+@nan_unless.defjvp
+def _nan_unless_rule(
+    primals: tuple[Array, Array], tangents: tuple[Any, Array]
+) -> tuple[Array, Array]:
+    (valid, x), (_, x_dot) = primals, tangents
+    return nan_unless(valid, x), jnp.where(valid, x_dot, x_dot * _largest(x))
+
+
+def _largest(x: Array) -> Array:
+    return jnp.full_like(x, np.finfo(x.dtype).max)

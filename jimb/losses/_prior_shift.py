@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jimb import _checks, _labels
 from jimb._numerics import compute_dtype, scaled_log
 from jimb._typing import Array, ArrayLike, Float
+from jimb.losses._given_labels import class_ids, softmax_logits
 from jimb.losses._softmax import softmax_loss
 
 
@@ -42,7 +43,7 @@ def balanced_softmax_loss(
     Reference:
       Ren et al., Balanced Meta-Softmax for Long-Tailed Visual Recognition, NeurIPS 2020.
     """
-    z = _checks.class_logits(logits)
+    z = softmax_logits(logits, labels)
     n = _checks.class_table("counts", counts, z)
     return softmax_loss(z, labels, shift=scaled_log(n, jnp.ones((), n.dtype)), where=where)
 
@@ -83,7 +84,7 @@ def logit_adjusted_loss(
     Reference:
       Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021.
     """
-    z = _checks.class_logits(logits)
+    z = softmax_logits(logits, labels)
     strength = _checks.scalar("tau", tau, 0.0, dtype=compute_dtype(z))
     return softmax_loss(
         z, labels, shift=scaled_log(_checks.distribution("prior", prior, z), strength), where=where
@@ -132,9 +133,9 @@ def ldam_loss(
       Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss,
       NeurIPS 2019.
     """
-    z = _checks.class_logits(logits)
-    ids = _checks.integer("labels", labels)
-    _checks.same_shape("labels", ids, z.shape[:-1], "the batch, logits.shape[:-1]")
+    z = softmax_logits(logits, labels)
+    _checks.mask(where, z.shape[:-1], "the batch, logits.shape[:-1]")
+    ids = class_ids(labels, z, where)
     n = _checks.class_table("counts", counts, z)
     largest = _checks.scalar("max_margin", max_margin, 0.0, dtype=n.dtype)
     s = _checks.scalar("scale", scale, 0.0, dtype=n.dtype, exclusive=True)
@@ -187,7 +188,7 @@ def vs_loss(
       Kini et al., Label-Imbalanced and Group-Sensitive Classification under Overparameterization,
       NeurIPS 2021.
     """
-    z = _checks.class_logits(logits)
+    z = softmax_logits(logits, labels)
     n = _checks.class_table("counts", counts, z)
     exponent = _checks.scalar("gamma", gamma, 0.0, dtype=n.dtype)
     strength = _checks.scalar("tau", tau, 0.0, dtype=n.dtype)

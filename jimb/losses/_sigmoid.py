@@ -5,8 +5,11 @@ import jax.numpy as jnp
 
 from jimb import _checks, _labels
 from jimb._numerics import compute_dtype, weigh
+from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
+from jimb.losses._elements import BAD_LABEL, nan_unless, visible
 from jimb.losses._focal import focal_of_margin
+from jimb.losses._given_labels import sigmoid_logits, unit_labels
 from jimb.losses._soft_focal import sigmoid_cross_entropy, soft_focal
 
 
@@ -40,7 +43,7 @@ def sigmoid_cross_entropy_loss(
     """
     given, z, y = _elements(logits, labels, where)
     positive = y if pos_weight is None else y * _factor("pos_weight", pos_weight, jnp.inf, z)
-    return sigmoid_cross_entropy(z, positive, 1 - y).astype(given.dtype)
+    return visible(sigmoid_cross_entropy(z, positive, 1 - y), given.dtype)
 
 
 def sigmoid_focal_loss(
@@ -92,7 +95,7 @@ def sigmoid_focal_loss(
         losses = soft_focal(z, y, focus, weight)
     else:
         losses = focal_of_margin(jnp.where(y > 0, -z, z), focus, weight)
-    return losses.astype(given.dtype)
+    return visible(losses, given.dtype)
 
 
 def sigmoid_asymmetric_loss(
@@ -139,7 +142,7 @@ def sigmoid_asymmetric_loss(
     negative = _shifted_negative(
         z, _factor("gamma_neg", gamma_neg, jnp.inf, z), _factor("clip", clip, 1.0, z)
     )
-    return (weigh(y, positive) + weigh(1 - y, negative)).astype(given.dtype)
+    return visible(weigh(y, positive) + weigh(1 - y, negative), given.dtype)
 
 
 def _shifted_negative(z: Array, gamma: Array, clip: Array) -> Array:
@@ -175,22 +178,22 @@ def _elements(
 ) -> tuple[Array, Array, Array]:
     """`(logits as given, z, y)` with z and y in compute precision.
 
-    A label that is not valid has logit NaN. What is masked is a negative of logit -inf: its loss is
-    0. Both have gradient 0, as every logit that is not finite.
+    A label that is not valid has logit NaN. What is masked is a negative of logit -inf, whose loss
+    and gradient are 0.
     """
-    given = _checks.floating("logits", logits)
-    array = _checks.label_array("labels", labels)
-    if jnp.issubdtype(array.dtype, jnp.complexfloating):
-        raise TypeError(f"labels must be numbers in [0, 1], got {_checks.describe(array)}.")
-    _checks.same_shape("labels", array, given.shape, "logits")
+    given = sigmoid_logits(logits, labels)
     mask = _checks.mask(where, given.shape, "logits")
+    array = unit_labels(labels, given, where)
     dtype = compute_dtype(given)
     y = array.astype(dtype)
-    z = jnp.where(_labels.soft_valid(y), given.astype(dtype), jnp.nan)
+    if mask is not None:
+        y = jnp.where(mask, y, 0)
+    valid = report(_labels.soft_valid(y), BAD_LABEL)
+    z = nan_unless(valid, given.astype(dtype))
     # Not clip: at exactly 0 and 1 the derivative with respect to y must pass.
     y = jnp.where(y < 0, 0, jnp.where(y > 1, 1, y))
     if mask is not None:
-        z, y = jnp.where(mask, z, -jnp.inf), jnp.where(mask, y, 0)
+        z = jnp.where(mask, z, -jnp.inf)
     return given, z, y
 
 

@@ -1,5 +1,6 @@
 """Every loss refuses bad input in a sentence; a traced number out of range gives NaN."""
 
+import functools
 import inspect
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from jax.experimental import checkify
 
+import jimb
 from tests.helpers.losses_table import BCE, CE, CLASS_BALANCED, FOCAL, SIGMOID_FOCAL
 
 Z = np.zeros((2, 3), np.float32)
@@ -15,6 +17,8 @@ Y = np.array([0, 2], np.int32)
 YB = np.zeros((2, 3), np.int32)
 N = np.array([5, 3, 2])
 EMPTY = np.array([5, 0, 2])
+IMAGE, IDS = np.zeros((2, 3, 4, 5), np.float32), np.zeros((2, 4, 5), np.int32)
+LDAM = functools.partial(jimb.ldam_loss, scale=30.0)
 
 BAD_CALLS = [
     *[
@@ -28,6 +32,17 @@ BAD_CALLS = [
             ((Z, YB), {}, ValueError, r"labels must have the shape \[2\] of the batch"),
             ((Z, Y.astype(np.float32)), {}, ValueError, "class ids must be integers"),
             ((Z, Y == 0), {}, TypeError, "labels must be integers or float soft labels, got bool"),
+            ((Z, np.array(["a", "b"])), {}, TypeError, "labels must be an array of numbers"),
+            ((Y, Z), {}, TypeError, "the logits come first"),
+            ((Y, jnp.asarray(Z, jnp.bfloat16)), {}, TypeError, "the logits come first"),
+            ((IMAGE, IDS), {}, ValueError, r"jnp.moveaxis\(logits, 1, -1\)"),
+            ((IMAGE[0], IDS[0]), {}, ValueError, r"jnp.moveaxis\(logits, 0, -1\)"),
+            ((Z, Y[:, None]), {}, ValueError, r"labels.squeeze\(-1\)"),
+            ((Z, YB), {}, ValueError, r"labels.argmax\(-1\), or make them soft labels with"),
+            ((Z, Y + 1), {}, ValueError, r"labels must lie in \[0, 3\), the classes; got 3"),
+            ((Z, -Y), {}, ValueError, r"labels must lie in \[0, 3\), the classes; got -2"),
+            ((Z, Z + 2), {}, ValueError, r"labels must lie in \[0, 1\], got 2.0"),
+            ((Z, Z * np.nan), {}, ValueError, r"labels must lie in \[0, 1\], got nan"),
             ((Z, Y), {"where": Y}, TypeError, "where must be boolean"),
             ((Z, Y), {"where": YB == 0}, ValueError, r"where must have the shape \[2\]"),
             ((Z, Y), {"class_weights": np.ones(2)}, ValueError, "class_weights must have"),
@@ -41,6 +56,10 @@ BAD_CALLS = [
             ((Z.astype(int), YB), {}, TypeError, "logits must be floating point, got int"),
             ((Z, Y), {}, ValueError, r"labels must have the shape \[2, 3\] of logits"),
             ((Z, YB * 1j), {}, TypeError, "labels must be numbers"),
+            ((YB, Z), {}, TypeError, "the logits come first"),
+            ((Z, Y), {}, ValueError, r"of class ids take jax.nn.one_hot\(labels, 3\)"),
+            ((Z, YB + 2), {}, ValueError, r"labels must lie in \[0, 1\], got 2"),
+            ((Z, Z - 0.5), {}, ValueError, r"labels must lie in \[0, 1\], got -0.5"),
             ((Z, YB), {"where": YB}, TypeError, "where must be boolean"),
             ((Z, YB), {"where": Y == 0}, ValueError, r"where must have the shape \[2, 3\]"),
         ]
@@ -52,6 +71,11 @@ BAD_CALLS = [
             ((Z.astype(int), Y, N), {}, TypeError, "logits must be floating point, got int"),
             ((Z, Y.astype(np.float32), N), {}, TypeError, "labels must be integers"),
             ((Z, Y == 0, N), {}, TypeError, "labels must be integers"),
+            ((Z, Z, N), {}, TypeError, r"no soft labels, and of one-hot labels take labels.argmax"),
+            ((Z, YB, N), {}, ValueError, r"of one-hot labels take labels.argmax\(-1\)"),
+            ((Y, Z, N), {}, TypeError, "the logits come first"),
+            ((IMAGE, IDS, N), {}, ValueError, r"jnp.moveaxis\(logits, 1, -1\)"),
+            ((Z, Y + 1, N), {}, ValueError, r"labels must lie in \[0, 3\), the classes; got 3"),
             ((Z, Y[:1], N), {}, ValueError, r"labels must have the shape \[2\]"),
             ((Z, Y, N[:2]), {}, ValueError, "counts must have"),
             ((Z, Y, YB), {}, ValueError, r"counts must be one number per class"),
@@ -75,6 +99,12 @@ BAD_CALLS = [
             (args, {"gamma": np.ones(7)}, ValueError, "gamma.* scalar"),
         ]
     ],
+    (LDAM, (Z, Z, N), {}, TypeError, r"no soft labels, and of one-hot labels take labels.argmax"),
+    (LDAM, (Z, Z[:, :2], N), {}, TypeError, r"labels must be integers.* cast with .astype"),
+    (LDAM, (IMAGE, IDS, N), {}, ValueError, r"jnp.moveaxis\(logits, 1, -1\)"),
+    (LDAM, (Z, Y + 1, N), {}, ValueError, r"labels must lie in \[0, 3\), the classes; got 3"),
+    (jimb.balanced_softmax_loss, (Z, Y + 1, N), {}, ValueError, "labels must lie in"),
+    (jimb.sigmoid_asymmetric_loss, (Z, YB + 2), {}, ValueError, r"labels must lie in \[0, 1\]"),
     (CE, (Z, Y), {"label_smoothing": 1.5}, ValueError, r"label_smoothing must lie in \[0, 1\]"),
     (CE, (Z, Y), {"label_smoothing": -0.5}, ValueError, r"label_smoothing must lie in \[0, 1\]"),
     (CE, (Z, Y), {"label_smoothing": np.ones(3)}, ValueError, "label_smoothing must be a scalar"),
@@ -89,7 +119,8 @@ BAD_CALLS = [
 
 def bad_call_id(row):
     function, _, kwargs, error, match = row
-    return f"{function.__name__}-{error.__name__}-{match[:30]}-{'-'.join(kwargs)}"
+    name = getattr(function, "__name__", "ldam_loss")
+    return f"{name}-{error.__name__}-{match[:30]}-{'-'.join(kwargs)}"
 
 
 @pytest.mark.parametrize("row", BAD_CALLS, ids=bad_call_id)

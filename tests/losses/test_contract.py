@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import checkify
 
 import jimb
 from tests.helpers.losses_table import (
@@ -241,6 +242,22 @@ def test_a_bad_label_is_nan_there_and_in_a_mean_that_includes_it(loss):
     result = evaluate(loss, inputs)
     np.testing.assert_array_equal(result.losses, np.where(bad, np.nan, plain(loss).losses))
     assert np.isnan(result.total)
+
+
+@all_losses
+def test_checkify_hears_of_a_bad_label_that_is_not_masked_and_of_no_other(loss):
+    inputs, bad = with_bad_labels(loss)
+
+    def of(variables, labels, where):
+        return call(loss, variables, labels, where)
+
+    checked = jax.jit(checkify.checkify(of))
+    error, losses = checked(*inputs[:3])
+    assert "labels must be class ids in [0, K), or soft labels in [0, 1]" in error.get()
+    np.testing.assert_array_equal(np.isnan(losses), bad)
+    error, losses = checked(*inputs._replace(where=~bad)[:3])
+    assert error.get() is None
+    assert_close(losses, np.where(bad, 0, plain(loss).losses))
 
 
 @all_losses
