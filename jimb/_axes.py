@@ -18,7 +18,7 @@ def mapped(axis_name: Hashable | Sequence[Hashable] | None) -> Names:
     for name in names:
         try:
             jax.lax.axis_index(name)
-        except NameError:
+        except (NameError, KeyError):
             raise ValueError(
                 f"axis_name must name an axis of the jax.shard_map around this call, got {name!r}; "
                 "leave it out under jax.jit alone, where a batch split over devices is one array."

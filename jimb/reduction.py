@@ -13,7 +13,7 @@ from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 
 _WEIGHTS = (
-    "weights must be at least 8.3e-25 on average (float64: 1.6e-294) and sum to no more than "
+    "weights must be at least 7.9e-31 on average (float64: 1.5e-300) and sum to no more than "
     "8.5e37 (float64: 4.5e307), got a sum of {divisor}; divide them by the largest."
 )
 _NORMALIZER = (
@@ -29,10 +29,10 @@ _OVERFLOW = (
 def _bounds(dtype: np.dtype[Any]) -> tuple[float, float, float]:
     """What may be divided by, so that its inverse is a normal number too; and the mean weight.
 
-    Such weights keep the precision of their products with values of 1e-7.
+    Products that such weights lose to rounding change a mean by at most 2⁻²⁶.
     """
     tiny = float(np.finfo(dtype).tiny)
-    return tiny, 1 / tiny, tiny * 2.0**46
+    return tiny, 1 / tiny, tiny * 2.0**26
 
 
 def _leading(name: str, array: Array, values: Array) -> Array:
@@ -188,7 +188,7 @@ def weighted_mean(
       values: numbers to average, usually the losses of a batch, any shape.
       weights: non-negative, of the shape of `values` or a leading part of it: `[B]` for values
         `[B, K]` weighs rows, and the mean still divides by elements. None means 1. Those that are
-        not 0 must be at least 8.3e-25 on average and sum to no more than 8.5e37 (in float32).
+        not 0 must be at least 7.9e-31 on average and sum to no more than 8.5e37 (in float32).
       where: booleans, shaped like `weights` may be.
       normalizer: a positive scalar to divide by in place of `Σ m·w`. A count that may be 0 needs
         `min_normalizer=1`; a Python number may be `max(1, n_pos)`.

@@ -260,14 +260,14 @@ def test_micro_batch_sums_make_the_mean_of_the_whole():
     np.testing.assert_allclose(numerator / denominator, oracle(VALUES, WEIGHTS, MASK), rtol=1e-6)
 
 
-@pytest.mark.parametrize("scale", [3e-24, 1e20, 1e35])
+@pytest.mark.parametrize("scale", [2e-30, 1e20, 1e35])
 def test_weights_of_every_scale(scale):
     weights = WEIGHTS * np.float32(scale)
     for given in (weights, jnp.asarray(weights)):
         np.testing.assert_allclose(mean(VALUES, given), oracle(VALUES, weights), rtol=SUM)
 
 
-@pytest.mark.parametrize("scale", [1e-42, 1e-38, 1e-30, 2e37, 1e38])
+@pytest.mark.parametrize("scale", [1e-42, 1e-38, 1e-31, 2e37, 1e38])
 def test_weights_whose_sum_is_out_of_range_are_refused_or_visible(scale):
     weights = np.full(8, scale)
     values = np.full(8, 1e-3, np.float32)
@@ -275,7 +275,7 @@ def test_weights_whose_sum_is_out_of_range_are_refused_or_visible(scale):
         jimb.weighted_mean(values, weights)
     told = jax.jit(checkify.checkify(jax.value_and_grad(jimb.weighted_mean)))
     error, (got, gradient) = told(values, weights.astype(np.float32))
-    assert "weights must be at least 8.3e-25" in error.get()
+    assert "weights must be at least 7.9e-31" in error.get()
     assert np.isnan(got)
     assert np.isnan(gradient).all()
     with jax.enable_x64(True):
