@@ -135,10 +135,11 @@ def test_nothing_left_gives_zero_with_zero_gradient(by, normalizer):
     weights = jnp.zeros(3) if by == "weights" else jnp.ones(3)
     where = jnp.zeros(3, bool) if by == "where" else None
 
-    def loss(v, w):
+    def loss(v, w, normalizer):
         return jimb.weighted_mean(v, w, where=where, normalizer=normalizer)
 
-    got, (by_values, by_weights) = jax.jit(jax.value_and_grad(loss, (0, 1)))(values, weights)
+    gradient = jax.jit(jax.value_and_grad(loss, (0, 1)))
+    got, (by_values, by_weights) = gradient(values, weights, normalizer)
     assert got == 0
     np.testing.assert_array_equal(by_values, 0)
     assert np.isfinite(by_weights).all()
@@ -148,9 +149,75 @@ def test_no_elements_give_zero():
     assert jimb.weighted_mean(jnp.zeros((0, 3)), jnp.zeros(0)) == 0
 
 
-def test_a_normalizer_of_zero_with_something_left_is_visible():
-    for zero in (0, 0.0, np.int32(0)):
-        assert mean(VALUES, normalizer=zero) == jnp.inf
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (0, "normalizer must be positive and finite, between .* got 0; .* max\\(1, count\\)"),
+        (np.int32(0), "must be positive and finite"),
+        (-1.0, "must be positive and finite"),
+        (np.nan, "must be positive and finite"),
+        (np.inf, "must be positive and finite"),
+        (1e300, "must be positive and finite, between 1.2e-38 and 8.5e\\+37"),
+        (1e-60, "must be positive and finite, between 1.2e-38 and 8.5e\\+37"),
+        (np.ones(1), "normalizer must be a scalar, got float64\\[1\\]"),
+        ([1, 2], "must be a scalar"),
+        (jnp.ones(1), "must be a scalar"),
+    ],
+)
+def test_a_normalizer_of_the_host_that_cannot_divide_is_refused(bad, message):
+    with pytest.raises(ValueError, match=message):
+        jimb.weighted_mean(VALUES, normalizer=bad)
+
+
+@pytest.mark.parametrize(
+    "bad", [True, np.bool_(True), "2", ["2"], np.array(None), 1j, jnp.array(True), jnp.array(1j)]
+)
+def test_a_normalizer_that_is_no_number_is_refused(bad):
+    with pytest.raises(TypeError, match=r"normalizer must be a|parameter 'normalizer'"):
+        jimb.weighted_mean(VALUES, normalizer=bad)
+
+
+def test_a_traced_normalizer_that_cannot_divide_is_visible_and_has_a_message():
+    def both(v, n):
+        return jax.value_and_grad(lambda v: jimb.weighted_mean(v, normalizer=n))(v)
+
+    told = jax.jit(checkify.checkify(both))
+    for bad, expected in [(0.0, np.inf), (-1.0, np.nan), (np.nan, np.nan), (np.inf, np.nan)]:
+        error, (got, gradient) = told(VALUES, np.float32(bad))
+        np.testing.assert_equal(float(got), expected)
+        assert not np.isfinite(gradient).any()
+        assert "normalizer must" in error.get()
+    error, (got, _) = told(VALUES, np.float32(64))
+    assert error.get() is None
+    np.testing.assert_allclose(got, oracle(VALUES, normalizer=64), rtol=SUM)
+
+
+@pytest.mark.parametrize("number", [37, 37.0, np.int64(37), np.float16(37), np.array(37, np.uint8)])
+def test_a_normalizer_of_any_kind_of_number(number):
+    expected = oracle(VALUES, normalizer=37)
+    np.testing.assert_allclose(jimb.weighted_mean(VALUES, normalizer=number), expected, rtol=SUM)
+    got = jimb.weighted_mean(VALUES, normalizer=jnp.asarray(number))
+    np.testing.assert_allclose(got, expected, rtol=SUM)
+
+
+def test_the_least_normalizer():
+    floored = as_users(
+        lambda v, n, least: jimb.weighted_mean(v, normalizer=n, min_normalizer=least)
+    )
+    for n, least in [(0, 1), (0.25, 0.5), (3, 1), (1, 1), (7, 9.5)]:
+        expected = oracle(VALUES, normalizer=max(n, least))
+        for count in (n, np.float32(n)):
+            got = jimb.weighted_mean(VALUES, normalizer=count, min_normalizer=least)
+            np.testing.assert_allclose(got, expected, rtol=SUM)
+        np.testing.assert_allclose(floored(VALUES, n, least), expected, rtol=SUM)
+    # Of the sum of weights, too; and nothing left is still 0.
+    few = np.where(np.arange(64) < 2, np.float32(0.25), 0)
+    got = jimb.weighted_mean(VALUES[:, 0], few, min_normalizer=1)
+    np.testing.assert_allclose(got, few @ VALUES[:, 0].astype(np.float64), rtol=SUM)
+    assert jimb.weighted_mean(VALUES, where=np.zeros(64, bool), min_normalizer=1) == 0
+    for bad in (0, -1, np.nan):
+        with pytest.raises(ValueError, match="min_normalizer must be positive"):
+            jimb.weighted_mean(VALUES, min_normalizer=bad)
 
 
 def test_normalizer_is_differentiable():
@@ -191,6 +258,81 @@ def test_micro_batch_sums_make_the_mean_of_the_whole():
         mean(np.ones_like(VALUES[i]), WEIGHTS[i], where=MASK[i], normalizer=1) for i in parts
     )
     np.testing.assert_allclose(numerator / denominator, oracle(VALUES, WEIGHTS, MASK), rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [2e-30, 1e20, 1e35])
+def test_weights_of_every_scale(scale):
+    weights = WEIGHTS * np.float32(scale)
+    for given in (weights, jnp.asarray(weights)):
+        np.testing.assert_allclose(mean(VALUES, given), oracle(VALUES, weights), rtol=SUM)
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-38, 1e-31, 2e37, 1e38])
+def test_weights_whose_sum_is_out_of_range_are_refused_or_visible(scale):
+    weights = np.full(8, scale)
+    values = np.full(8, 1e-3, np.float32)
+    with pytest.raises(ValueError, match="weights must be at least"):
+        jimb.weighted_mean(values, weights)
+    told = jax.jit(checkify.checkify(jax.value_and_grad(jimb.weighted_mean)))
+    error, (got, gradient) = told(values, weights.astype(np.float32))
+    assert "weights must be at least 7.9e-31" in error.get()
+    assert np.isnan(got)
+    assert np.isnan(gradient).all()
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(mean(values.astype(float), weights), 1e-3, rtol=1e-7)
+
+
+def test_a_weighted_sum_that_overflows_has_a_message():
+    told = jax.jit(checkify.checkify(jimb.weighted_mean))
+    error, got = told(np.array([10, 30], np.float32), np.array([3e37, 3e37], np.float32))
+    assert "weights times values must have a finite sum, got inf" in error.get()
+    assert got == np.inf
+    error, got = told(np.array([np.inf, 30], np.float32), np.ones(2, np.float32))
+    assert error.get() is None  # a loss of inf is the caller's to see
+    assert got == np.inf
+
+
+def test_weights_below_the_normal_numbers_count_as_nothing_beside_others():
+    weights = np.array([1e-40, 1, 3])
+    for given in (weights, jnp.asarray(weights, jnp.float32)):
+        assert mean(np.array([7, 1, 5], np.float32), given) == 4
+
+
+# Beyond 2²⁴ a float32 count that adds one by one stands still. Measured 6e-8.
+@pytest.mark.parametrize("by", ["elements", "where", "weights"])
+def test_a_count_beyond_float32_s_integers(by):
+    size = 2**25 + 17
+    ones, marked = jnp.ones(size), jnp.zeros(size).at[::1024].set(1)
+    options = {"elements": {}, "where": {"where": ones == 1}, "weights": {"weights": ones}}[by]
+    got = as_users(jimb.weighted_mean)(marked, **options)
+    np.testing.assert_allclose(got, (2**15 + 1) / size, rtol=2e-7)
+
+
+def test_nothing_is_counted_in_integers():
+    """Which would wrap at 2³¹ elements."""
+    jaxpr = jax.make_jaxpr(lambda v, w, m: jimb.weighted_mean(v, w, where=m))(VALUES, WEIGHTS, MASK)
+    sums = [e for e in jaxpr.jaxpr.eqns if e.primitive.name == "reduce_sum"]
+    assert len(sums) == 3
+    assert {e.outvars[0].aval.dtype for e in sums} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("transform", [jax.jit, lambda f: f], ids=["jit", "eager"])
+def test_valid_input_raises_no_alarm(transform):
+    def both(values, weights, where, n):
+        def loss(values, weights):
+            few = jimb.weighted_mean(values, weights, where=where, normalizer=n, min_normalizer=1)
+            return jimb.weighted_mean(values, weights, where=where) + few
+
+        return jax.value_and_grad(loss, (0, 1))(values, weights)
+
+    calls = [(VALUES, WEIGHTS, MASK, np.int32(0)), (VALUES, WEIGHTS, MASK & False, np.int32(0))]
+    with jax.debug_nans(True), jax.debug_infs(True):
+        for arguments in calls:
+            transform(both)(*map(jnp.asarray, arguments))
+    checks = checkify.index_checks | checkify.float_checks | checkify.user_checks
+    told = jax.jit(checkify.checkify(both, errors=checks))
+    for arguments in calls:
+        assert told(*arguments)[0].get() is None
 
 
 def test_vmap_equals_a_loop():
