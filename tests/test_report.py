@@ -1,5 +1,8 @@
 """Messages about traced numbers: heard by checkify under every transformation, free elsewhere."""
 
+import re
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,3 +58,31 @@ def test_without_the_private_names_the_public_check_is_used(monkeypatch):
     monkeypatch.setattr(_report, "error_checks", None)
     error, _ = checkify.checkify(mean_loss)(LOGITS, jnp.float32(-3))
     assert "gamma must lie in [0, inf), got -3" in error.get()
+
+
+LOSSES = {
+    "softmax": lambda z, y: jimb.softmax_focal_loss(z, y),
+    "smoothing": lambda z, y: jimb.softmax_cross_entropy_loss(z, y, label_smoothing=0.1),
+    "soft labels": lambda z, y: jimb.softmax_cross_entropy_loss(z, jnp.abs(z)),
+    "sigmoid": lambda z, y: jimb.sigmoid_focal_loss(z, jnp.abs(z)),
+    "one-vs-all": lambda z, y: jimb.class_balanced_focal_loss(z, y, jnp.array([3, 4, 5])),
+    "take_class": lambda z, y: jimb.take_class(z[0], y),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_messages_of_a_loss_leave_no_trace_in_the_compiled_program(name, monkeypatch):
+    """The same instructions as without any message."""
+
+    def program():
+        step = jax.value_and_grad(lambda z, y: jimb.weighted_mean(LOSSES[name](z, y)))
+        text = jax.jit(step).lower(LOGITS, LABELS).compile().as_text()
+        return re.sub(r", metadata=\{[^}]*\}", "", text[text.index("ENTRY") :])
+
+    assert "jimb_report" in str(jax.make_jaxpr(LOSSES[name])(LOGITS, LABELS))
+    with_messages = program()
+    monkeypatch.setattr(_report, "_report_p", None)
+    for module in [m for m in sys.modules.values() if m.__name__.startswith("jimb.")]:
+        if hasattr(module, "report") and module is not _report:
+            monkeypatch.setattr(module, "report", lambda ok, *args, **kwargs: ok)
+    assert program() == with_messages
