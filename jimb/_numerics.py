@@ -38,14 +38,3 @@ def scaled_log(x: Array, factor: Array) -> Array:
     positive = ~(x <= 0)  # NaN stays NaN
     logs = factor * jnp.log(jnp.where(positive, x, 1))
     return jnp.where(positive, logs, jnp.where(factor > 0, -jnp.inf, 0 * factor))
-
-
-def norm(x: Array, axis: int) -> Array:
-    """The Euclidean norm, without overflow or underflow, the axis kept; 1 where x is all 0.
-
-    The derivative is 0 there.
-    """
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=axis, keepdims=True))
-    scale = jnp.where(largest == 0, 1, largest)
-    squared = jnp.sum((x / scale) ** 2, axis=axis, keepdims=True)
-    return jnp.where(largest == 0, 1, scale * jnp.sqrt(jnp.where(largest == 0, 1, squared)))

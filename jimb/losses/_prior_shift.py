@@ -3,7 +3,6 @@
 After training the prior is subtracted; that is another function, never a negative τ here.
 """
 
-import jax
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
@@ -195,41 +194,3 @@ def vs_loss(
     factor = jnp.exp(scaled_log(n / jnp.max(n), exponent))
     shift = scaled_log(n / jnp.sum(n), strength)
     return softmax_loss(z, labels, factor=factor, shift=shift, where=where)
-
-
-def cosine_logits(features: ArrayLike, kernel: ArrayLike) -> Float[Array, "*batch K"]:
-    r"""Cosines of the features with each class's kernel column, `f·w_c / (‖f‖ ‖w_c‖)`.
-
-    Args:
-      features: `[..., D]`, floating point.
-      kernel: `[D, K]`, floating point, of the same dtype.
-
-    Returns:
-      `[..., K]` in [-1, 1], in the dtype of features. A zero vector has cosine 0 and gradient 0.
-
-    Raises:
-      TypeError: features or kernel are not floating point.
-      ValueError: shapes do not fit.
-
-    Example:
-      >>> import jax.numpy as jnp, jimb
-      >>> print(jimb.cosine_logits(jnp.array([[3.0, 4.0]]), jnp.eye(2)))
-      [[0.6 0.8]]
-
-    Reference:
-      Cao et al., NeurIPS 2019.
-    """
-    f, w = _checks.floating("features", features), _checks.floating("kernel", kernel)
-    if f.ndim == 0 or w.ndim != 2 or f.shape[-1] != w.shape[0]:
-        raise ValueError(
-            f"features must be [..., D] and kernel [D, K], got {_checks.describe(f)} and "
-            f"{_checks.describe(w)}."
-        )
-    # The default precision of accelerators rounds to TF32 or bfloat16, which `scale` multiplies.
-    return jnp.matmul(_unit(f, -1), _unit(w, 0), precision=jax.lax.Precision.HIGHEST)
-
-
-def _unit(x: Array, axis: int) -> Array:
-    """`x` over its norm; 0 where x is."""
-    squared = jnp.sum(x * x, axis=axis, keepdims=True)
-    return jnp.where(squared > 0, x * jax.lax.rsqrt(jnp.where(squared > 0, squared, 1)), 0)

@@ -1,21 +1,23 @@
 """The best value of a hyper-parameter on validation data, all of a grid at once."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jimb import _checks, metrics
 from jimb._report import report
-from jimb._typing import Array, ArrayLike, Float
+from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 
 
 class Choice(NamedTuple):
     """What was chosen of a grid.
 
     Attributes:
-      value: the grid's point with the highest score, of equal ones the first.
+      value: the grid's point with the highest score, of equal ones the first. Of a NumPy or Python
+        grid it is a NumPy number, of the grid's own precision.
       score: its score.
       scores: those of all points, `[G]`.
     """
@@ -43,7 +45,8 @@ def choose(
     Args:
       predict: maps a point of the grid, traced, to predicted classes: integers of the shape of
         labels. The validation logits are in its closure.
-      grid: points along the first axis, floating point: `[G]` scalars, or `[G, ...]`.
+      grid: points along the first axis, floating point: `[G]` scalars, or `[G, ...]`. `predict`
+        sees them in JAX's precision, float32 for a NumPy float64 without `jax_enable_x64`.
       labels: the true classes, integers, any shape.
       num_classes: K.
       criterion: maps a `metrics.ConfusionState` to a number, higher is better: a measure of
@@ -57,8 +60,8 @@ def choose(
       the value.
 
     Raises:
-      TypeError: the grid is not floating point, predictions or labels are not integers, or `where`
-        is not boolean.
+      TypeError: `predict` or `criterion` is no function, the grid is not floating point,
+        predictions or labels are not integers, or `where` is not boolean.
       ValueError: the grid is empty or a scalar, `batch_size` is below 1, predictions have another
         shape than labels, the criterion gives more than a number, or NumPy or Python labels lie
         outside [0, K) unmasked (traced: dropped, with a checkify message).
@@ -92,6 +95,8 @@ def choose(
     Reference:
       Menon et al., ICLR 2021 and Kang et al., ICLR 2020 choose τ so.
     """
+    function("predict", predict)
+    function("criterion", criterion)
     points = _checks.floating("grid", grid)
     if points.ndim == 0 or points.shape[0] == 0:
         raise ValueError(
@@ -106,18 +111,30 @@ def choose(
         return criterion(metrics.update(state, predict(point), labels, where=where))
 
     if batch_size is None:
-        return best(points, jax.vmap(score)(points))
-    return best(points, jax.lax.map(score, points, batch_size=batch_size))
+        scores = jax.vmap(score)(points)
+    else:
+        scores = jax.lax.map(score, points, batch_size=batch_size)
+    place, known = first_best(scores, points.shape[:1])
+    if _checks.on_host(grid) and not isinstance(place, jax.core.Tracer):
+        own = np.asarray(grid)
+        value: Any = own[int(place)] if known else np.full_like(own[0], np.nan)[()]
+        return Choice(value, scores[place], scores)
+    return Choice(jnp.where(known, points[place], jnp.nan), scores[place], scores)
 
 
-def best(grid: Float[Array, "G ..."], scores: Array) -> Choice:
-    """The first of the highest scores; NaN comes after all others."""
+def function(name: str, value: object) -> None:
+    """TypeError unless it can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {value!r:.80}.")
+
+
+def first_best(scores: Array, shape: tuple[int, ...]) -> tuple[Integer[Array, ""], Bool[Array, ""]]:
+    """The place of the first of the highest scores, NaN after all others; and whether it is one."""
     scores = _checks.floating("criterion's scores", scores)
-    _checks.same_shape("criterion's scores", scores, grid.shape[:1], "one number per point")
+    _checks.same_shape("criterion's scores", scores, shape, "one number per point")
     number = report(
         ~jnp.isnan(scores), "the criterion is NaN at some points, which come after all others."
     )
     place = jnp.argmax(jnp.where(number, scores, -jnp.inf))
     place = jnp.where(number[place], place, jnp.argmax(number))  # all the others may be -inf
-    value = jnp.where(number[place], grid[place], jnp.nan)
-    return Choice(value, scores[place], scores)
+    return place, number[place]

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 from jimb import _checks
-from jimb._numerics import compute_dtype, norm
+from jimb._norms import over_power_of_norm
+from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 
 
@@ -43,9 +44,7 @@ def tau_normalize(kernel: ArrayLike, *, tau: ArrayLike = 1.0) -> Float[Array, "F
         )
     wide = w.astype(compute_dtype(w))
     power = _checks.scalar("tau", tau, 0.0, dtype=wide.dtype)
-    scaled = wide / norm(wide, axis=0) ** power
-    # 1 to the power of NaN is 1.
-    return jnp.where(jnp.isnan(power), jnp.nan, scaled).astype(w.dtype)
+    return over_power_of_norm(wide, power, axis=0).astype(w.dtype)
 
 
 def scale_logits(logits: ArrayLike, scales: ArrayLike) -> Float[Array, "*batch K"]:

@@ -1,15 +1,19 @@
 """Predictions under another class prior than that of the training."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
-from jimb._numerics import compute_dtype, scaled_log
+from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
+from jimb.posthoc._host import rounded, widened
 
 _LARGEST = float(np.finfo(np.float32).max)
+_NONE = -1e30  # the logarithm of 0, but no alarm to `jax_debug_infs`
 
 
 def move_threshold(probabilities: ArrayLike, counts: ArrayLike) -> Bool[Array, "*batch"]:
@@ -24,8 +28,9 @@ def move_threshold(probabilities: ArrayLike, counts: ArrayLike) -> Bool[Array, "
         that the model was trained on.
 
     Returns:
-      Booleans of the shape of probabilities. A p equal to the threshold, after rounding to float32,
-      is not positive.
+      Booleans of the shape of probabilities. The threshold is rounded to the precision of p, which
+      is that of NumPy for NumPy or Python p (also float64), and float32 for half precision. A p
+      equal to it is not positive.
 
     Raises:
       TypeError: probabilities are not floating point.
@@ -48,7 +53,22 @@ def move_threshold(probabilities: ArrayLike, counts: ArrayLike) -> Bool[Array, "
     if _checks.on_host(counts) and 0 in np.asarray(counts):
         raise ValueError(f"counts must have examples of both classes, got {counts}.")
     n = jnp.where(report(n != 0, "counts must have examples of both classes."), n, jnp.nan)
-    return p > n[1] / (n[0] + n[1])
+    if _checks.on_host(counts):
+        exact = _share(np.asarray(counts, np.float64))
+        if not _checks.on_host(probabilities):
+            return p > jnp.asarray(exact, p.dtype)
+        own = widened(probabilities)
+        return jnp.asarray(own > exact.astype(own.dtype))
+    if _checks.on_host(probabilities):
+        p = jnp.asarray(rounded(widened(probabilities), p.dtype, "up"))
+    positive: Array = p > _share(n)
+    return positive
+
+
+def _share(n: Any) -> Any:
+    """That of the second of two; halved, because their sum may overflow."""
+    half = n * 0.5
+    return half[1] / (half[0] + half[1])
 
 
 def correct_prior(
@@ -101,9 +121,10 @@ def correct_prior(
     products = p * ratio
     total = jnp.sum(products, axis=-1, keepdims=True)
     # Where the products leave the range of float32, through their logarithms.
-    one = jnp.ones((), p.dtype)
-    logs = scaled_log(p, one) + scaled_log(ratio, one)
-    left = jnp.max(logs, axis=-1, keepdims=True) != -jnp.inf
+    alive = ~(p <= 0) & (ratio > 0)
+    logs = jnp.log(jnp.where(alive, p, 1)) + jnp.log(jnp.where(ratio > 0, ratio, 1))
+    logs = jnp.where(alive, logs, _NONE)
+    left = jnp.any(alive, axis=-1, keepdims=True)
     left = report(left, "a row of probabilities has nothing left where both priors are above 0.")
     fits = (total > 1e-20) & (total < 1e20)
     corrected = jnp.where(
@@ -148,10 +169,10 @@ def adjust_logits(
     z = _checks.class_logits(logits)
     wide = z.astype(compute_dtype(z))
     strength = _checks.scalar("tau", tau, 0.0, dtype=wide.dtype)
-    removed = _row(scaled_log(_checks.distribution("prior", prior, z), strength), wide)
-    out = removed == -jnp.inf
-    moved = _plus(wide, -jnp.where(out, 0, removed))
-    return jnp.where(out, -jnp.inf, moved).astype(z.dtype)
+    table = _row(_checks.distribution("prior", prior, z), wide)
+    empty = table == 0
+    moved = _plus(wide, -strength * jnp.log(jnp.where(empty, 1, table)))
+    return jnp.where(empty & (strength > 0), -jnp.inf, moved).astype(z.dtype)
 
 
 @jax.custom_jvp

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels, _pairs
-from jimb._numerics import compute_dtype, norm
+from jimb._norms import scaling, unit
+from jimb._numerics import compute_dtype
+from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float, Integer
-
-_LOWEST = np.finfo(np.float32).min  # not -inf, from which a compiler would see no change
 
 
 class ClassMeansState(NamedTuple):
@@ -23,12 +23,15 @@ class ClassMeansState(NamedTuple):
       means: float32 `[K, F]`; 0 for a class without examples.
       rests: float32 `[K, F]`, what rounding took from the means. Without it a mean of many batches
         would stop to move when a batch changes it by less than its last digit.
-      counts: int32 `[K]`.
+      counts: float32 `[K]`, how many examples each class has.
+      count_rests: float32 `[K]`, what rounding took from the counts, which together are exact up to
+        2⁴⁸.
     """
 
     means: Float[Array, "K F"]
     rests: Float[Array, "K F"]
-    counts: Integer[Array, " K"]
+    counts: Float[Array, " K"]
+    count_rests: Float[Array, " K"]
 
 
 def init(num_classes: int, num_features: int) -> ClassMeansState:
@@ -51,8 +54,8 @@ def init(num_classes: int, num_features: int) -> ClassMeansState:
       (10, 64)
     """
     k, f = _checks.size("num_classes", num_classes), _checks.size("num_features", num_features)
-    # Two arrays, not one twice: a donated state must not hold a buffer twice.
-    return ClassMeansState(jnp.zeros((k, f)), jnp.zeros((k, f)), jnp.zeros(k, jnp.int32))
+    # Four arrays, none twice: a donated state must not hold a buffer twice.
+    return ClassMeansState(*(jnp.zeros(shape, jnp.float32) for shape in ((k, f), (k, f), k, k)))
 
 
 def update(
@@ -80,7 +83,10 @@ def update(
     Returns:
       A state of the same types, shapes and dtypes, without gradient. Means and rests together are
       off by less than 1e-7 of the spread of a class, or of its batches' means if they differ
-      more, however large the features; the order of the batches matters as little.
+      more, however large the features; the order of the batches matters as little. float64
+      features are averaged in float64, and the means kept to 2⁻⁴⁸ of them. A mean is NaN where a
+      feature is not finite, or the sum over the batch leaves the range of float32, with a checkify
+      message.
 
     Raises:
       TypeError: features are not floating point, labels not integers, or `where` is not boolean.
@@ -113,29 +119,49 @@ def update(
       [1. 1.] [1]
     """
     num_classes, num_features = state.means.shape
+    with _checks.numbers("features", features):
+        x = jnp.asarray(features)
+    ids = _checks.label_array("labels", labels)
+    if jnp.issubdtype(x.dtype, jnp.integer) and jnp.issubdtype(ids.dtype, jnp.floating):
+        raise TypeError("features come before labels, which are integers; swap them.")
     x = _features(features, num_features)
-    ids = _checks.integer("labels", labels)
+    if ids.shape == (*x.shape[:-1], num_classes) and ids.ndim == x.ndim:
+        raise ValueError(
+            f"labels must be class ids in the shape {list(x.shape[:-1])} of the batch, got "
+            f"{_checks.describe(ids)}; of one-hot labels take .argmax(-1)."
+        )
+    _checks.integer("labels", labels)
     _checks.same_shape("labels", ids, x.shape[:-1], "the batch, features.shape[:-1]")
     cells = _labels.positions("labels", labels, num_classes, where, "classes")
     safe, kept = _labels.in_range(cells, num_classes)
     # The guard sits on the input: 0 times a masked NaN is NaN.
-    x = jnp.where(jnp.expand_dims(kept, -1), x.astype(jnp.float32), 0)
+    x = jnp.where(jnp.expand_dims(kept, -1), x.astype(compute_dtype(x)), 0)
+    means, rests = state.means.astype(x.dtype), state.rests.astype(x.dtype)
 
     added = _labels.class_sums(cells, jnp.int32(1), num_classes)
 
     def class_mean(rows: Float[Array, "*batch F"]) -> Float[Array, "K F"]:
         sums = _labels.class_sums(cells, rows, num_classes)
-        return sums / jnp.maximum(added, 1).astype(jnp.float32)[:, None]
+        return sums / jnp.maximum(added, 1).astype(x.dtype)[:, None]
 
     def of_class(table: Float[Array, "K F"]) -> Float[Array, "*batch F"]:
         return _labels.look_up_rows(table, safe, x)
 
     # Twice: the second sum takes back the rounding of the first, which may be of large numbers.
-    deviations = (x - of_class(state.means)) - of_class(state.rests)
-    # The maximum keeps the step from a fused multiply-add, which would not round it.
-    step = jnp.maximum(class_mean(deviations), _LOWEST)
+    deviations = (x - of_class(means)) - of_class(rests)
+    step = class_mean(deviations)
+    known = report(
+        jnp.isfinite(step.astype(jnp.float32)),
+        "the features of a class are not finite, or their sum over the batch leaves the range of "
+        "float32; divide them by their scale, or normalize them.",
+    )
+    # The maximum keeps the step from a fused multiply-add, which would not round it. Its bound is
+    # not -inf, from which a compiler would see no change.
+    step = jnp.maximum(jnp.where(known, step, jnp.nan), np.finfo(x.dtype).min)
     rest = class_mean(deviations - of_class(step))
-    return jax.lax.stop_gradient(_moved(state, (step, rest), added))
+    high = step.astype(jnp.float32)
+    low = ((step - high.astype(x.dtype)) + rest).astype(jnp.float32)
+    return jax.lax.stop_gradient(_moved(state, (high, low), _as_pair(added)))
 
 
 def merge(left: ClassMeansState, right: ClassMeansState) -> ClassMeansState:
@@ -161,8 +187,12 @@ def merge(left: ClassMeansState, right: ClassMeansState) -> ClassMeansState:
       [[2.]]
     """
     _checks.same_shape("right.means", right.means, left.means.shape, "left.means")
+    # Scaled, because the difference of two large means may overflow.
+    scale = _finite_scaling(jnp.maximum(_size(left.means), _size(right.means)))
+    left, right = (s._replace(means=s.means * scale, rests=s.rests * scale) for s in (left, right))
     step = _pairs.subtract((right.means, right.rests), (left.means, left.rests))
-    return _moved(left, step, right.counts)
+    both = _moved(left, step, (right.counts, right.count_rests))
+    return both._replace(means=both.means / scale, rests=both.rests / scale)
 
 
 def center(state: ClassMeansState) -> Float[Array, " F"]:
@@ -181,11 +211,13 @@ def center(state: ClassMeansState) -> Float[Array, " F"]:
       >>> print(class_means.center(class_means.update(class_means.init(2, 1), x, labels)))
       [1.]
     """
-    counts = state.counts.astype(jnp.float32)
-    shares = (counts / jnp.sum(counts))[:, None]
+    shares = (state.counts / jnp.sum(state.counts))[:, None]
+    scale = _finite_scaling(jnp.max(_size(state.means), axis=0, keepdims=True))
+    means, rests = state.means * scale, state.rests * scale
     # From the largest class on, so that what all classes share is not summed.
-    base = state.means[jnp.argmax(counts)]
-    return base + jnp.sum(shares * ((state.means - base[None]) + state.rests), axis=0)
+    base = means[jnp.argmax(state.counts)]
+    moved: Array = base + jnp.sum(shares * ((means - base[None]) + rests), axis=0)
+    return moved / scale[0]
 
 
 def normalize(features: ArrayLike, *, center: ArrayLike | None = None) -> Float[Array, "*batch F"]:
@@ -197,7 +229,8 @@ def normalize(features: ArrayLike, *, center: ArrayLike | None = None) -> Float[
 
     Returns:
       Features of norm 1, `[..., F]`, in the dtype of features; half precision is computed in
-      float32. A zero vector stays 0.
+      float32. Right at every scale, also where squares overflow or underflow. A zero vector stays
+      0, without a gradient; one with an entry that is not finite is NaN.
 
     Raises:
       TypeError: features or center are not floating point.
@@ -221,8 +254,11 @@ def normalize(features: ArrayLike, *, center: ArrayLike | None = None) -> Float[
     if center is not None:
         m = _checks.floating("center", center)
         _checks.same_shape("center", m, x.shape[-1:], "one feature vector")
-        wide = wide - jnp.broadcast_to(m.astype(wide.dtype), x.shape)
-    return (wide / norm(wide, axis=-1)).astype(x.dtype)
+        m = jnp.broadcast_to(m.astype(wide.dtype), x.shape)
+        size = jax.lax.stop_gradient(jnp.maximum(jnp.abs(wide), jnp.abs(m)))
+        scale = scaling(jnp.max(size, axis=-1, keepdims=True, initial=0))
+        wide = wide * scale - m * scale
+    return unit(wide, -1).astype(x.dtype)
 
 
 def logits(state: ClassMeansState, features: ArrayLike) -> Float[Array, "*batch K"]:
@@ -238,7 +274,9 @@ def logits(state: ClassMeansState, features: ArrayLike) -> Float[Array, "*batch 
 
     Returns:
       Logits `[..., K]`, float32 (float64 for float64 features) also for half precision, which has
-      too few digits for distances that differ little. -inf for a class without examples.
+      too few digits for distances that differ little. -inf for a class without examples. A square
+      beyond the range of the dtype is -inf, too, with a checkify message: features beyond 1e18 or
+      below 1e-18 should be divided by their scale, or by `normalize`.
 
     Raises:
       TypeError: features are not floating point.
@@ -266,6 +304,13 @@ def logits(state: ClassMeansState, features: ArrayLike) -> Float[Array, "*batch 
 
     distances = jnp.moveaxis(jax.lax.map(to_class, (state.means, state.rests)), 0, -1)
     filled = jnp.broadcast_to(state.counts > 0, distances.shape)
+    filled = report(
+        filled,
+        "a feature is not finite, or its squared distance is beyond the range of floats; divide "
+        "features and means by their scale, or normalize them.",
+        check=lambda distances: jnp.isfinite(distances),
+        distances=jnp.where(filled, distances, 0),
+    )
     return jnp.where(filled, distances, -jnp.inf)
 
 
@@ -278,13 +323,27 @@ def _features(features: ArrayLike, num_features: int | None) -> Array:
     return array
 
 
-def _moved(
-    state: ClassMeansState, step: _pairs.Pair, added: Integer[Array, " K"]
-) -> ClassMeansState:
+def _as_pair(counts: Integer[Array, " K"]) -> _pairs.Pair:
+    """Integers of 31 bits, exactly."""
+    high, low = counts >> 16, counts & 0xFFFF
+    return _pairs.two_sum(high.astype(jnp.float32) * 2.0**16, low.astype(jnp.float32))
+
+
+def _size(x: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """|x|, and 0 for what is not finite: that has no scale."""
+    return jnp.where(jnp.isfinite(x), jnp.abs(x), 0)
+
+
+def _finite_scaling(size: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    """As `scaling`, but 1 for 0."""
+    return jnp.where(size == 0, 1, scaling(size))
+
+
+def _moved(state: ClassMeansState, step: _pairs.Pair, added: _pairs.Pair) -> ClassMeansState:
     """The means after `added` more examples, whose means are `step` away."""
-    counts = state.counts + added
-    share = added.astype(jnp.float32) / jnp.maximum(counts, 1).astype(jnp.float32)
+    counts = _pairs.add((state.counts.astype(jnp.float32), state.count_rests), added)
+    share = added[0] / jnp.maximum(counts[0], 1)
     share = jnp.broadcast_to(share[:, None], state.means.shape)
     high, low = _pairs.product(step[0], share)
     means, rests = _pairs.add((state.means, state.rests), (high, low + step[1] * share))
-    return ClassMeansState(means, rests, counts)
+    return ClassMeansState(means, rests, *counts)

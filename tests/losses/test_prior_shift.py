@@ -48,21 +48,6 @@ def test_an_empty_class_has_the_largest_ldam_margin():
     np.testing.assert_allclose(losses, expected, rtol=3e-7)
 
 
-def test_cosine_logits_are_cosines_and_zero_vectors_are_harmless():
-    rng = np.random.default_rng(0)
-    features, kernel = rng.normal(size=(5, 4)), rng.normal(size=(4, 3))
-    features[0] = 0
-    norms = np.linalg.norm(features, axis=1, keepdims=True) * np.linalg.norm(kernel, axis=0)
-    expected = features @ kernel / np.where(norms == 0, 1, norms)
-    inputs = np.float32(features), np.float32(kernel)
-    np.testing.assert_allclose(jimb.cosine_logits(*inputs), expected, atol=2e-7)
-    gradient = jax.grad(lambda f: jimb.cosine_logits(f, inputs[1]).sum())(inputs[0])
-    np.testing.assert_array_equal(gradient[0], 0)
-    assert np.isfinite(gradient).all()
-    with pytest.raises(ValueError, match=r"kernel \[D, K\]"):
-        jimb.cosine_logits(inputs[0], inputs[1].T)
-
-
 @pytest.mark.parametrize("clip", [0.0, 1e-6, 0.05, 1.0])
 def test_asymmetric_derivatives_are_finite_everywhere(clip):
     z = jnp.array([-1e4, -100.0, -88.0, -2.9444, -2.944439, 0.0, 3.0, 88.0, 100.0, 1e4])

@@ -44,7 +44,7 @@ def distances(x, mu):
 
 def test_means_and_counts_are_those_of_each_class():
     state = seen()
-    assert (state.means.dtype, state.counts.dtype) == (jnp.float32, jnp.int32)
+    assert {x.dtype for x in state} == {jnp.dtype(jnp.float32)}
     np.testing.assert_array_equal(state.counts, np.bincount(LABELS))
     np.testing.assert_allclose(exact(state), means(X, LABELS), rtol=1e-6, atol=1e-7)
 
@@ -197,13 +197,94 @@ def test_half_precision_is_computed_and_kept_in_float32(dtype):
     assert class_means.normalize(x).dtype == dtype
 
 
-def test_normalize_at_zero_and_beyond_the_range_of_squares():
-    x = np.float32([[0, 0], [3e-30, 4e-30], [3e30, -4e30]])
-    np.testing.assert_allclose(
-        class_means.normalize(x), [[0, 0], [0.6, 0.8], [0.6, -0.8]], rtol=2e-7
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float64])
+def test_normalize_at_every_scale(dtype):
+    kind = jnp.finfo(dtype)
+    exponents = np.array([kind.minexp, kind.minexp // 2, 0, kind.maxexp - 1])[:, None]
+    base = np.ldexp(RNG.integers(16, 32, (4, F)), -4) * RNG.choice([-1, 1], (4, F))
+    with jax.enable_x64(dtype == jnp.float64):
+        x = jnp.asarray(np.ldexp(base, exponents), dtype)
+        got, away = class_means.normalize(x), class_means.normalize(x, center=-x[-1])
+        assert got.dtype == dtype
+        got, away = np.float64(got), np.float64(away)
+    eps = float(kind.eps)
+    np.testing.assert_allclose(got, normalized(base), rtol=2 * eps)
+    np.testing.assert_allclose(away[-1], normalized(base)[-1], rtol=2 * eps)  # 2x overflows
+    np.testing.assert_allclose(away[0], normalized(base)[-1], rtol=2 * eps)
+
+
+def test_normalize_of_zero_and_of_what_is_not_finite():
+    x = np.float32([[0, 0], [3, np.nan], [np.inf, 1], [3, 4]])
+    value, pullback = jax.vjp(class_means.normalize, x)
+    np.testing.assert_allclose(value[jnp.array([0, 3])], [[0, 0], [0.6, 0.8]], rtol=2e-7)
+    assert np.isnan(value[1:3]).all()
+    np.testing.assert_array_equal(pullback(jnp.ones_like(value))[0][0], 0)
+
+
+def test_distances_beyond_the_range_have_a_message():
+    state = seen()
+    call = jax.jit(checkify.checkify(class_means.logits))
+    error, _ = call(state, NEW)
+    assert error.get() is None
+    error, got = call(state, NEW * np.float32(1e20))
+    assert "beyond the range" in error.get()
+    assert (np.asarray(got) == -np.inf).all()
+
+
+def test_sums_beyond_the_range_are_nan_with_a_message():
+    x = np.where(np.arange(F) == 1, np.float32(3e38), X)
+    error, state = jax.jit(checkify.checkify(class_means.update))(
+        class_means.init(K, F), x, jnp.asarray(LABELS)
     )
-    gradient = jax.grad(lambda v: class_means.normalize(v).sum())(x[:1])
-    assert np.isfinite(gradient).all()
+    assert "leaves the range of float32" in error.get()
+    np.testing.assert_array_equal(np.isnan(state.means), [np.arange(F) == 1] * K)
+
+
+def test_means_near_the_largest_number_are_merged():
+    def state(value, count):
+        empty = class_means.init(1, 2)
+        one = class_means.update(empty, jnp.array([[value, 1.0]]), jnp.array([0]))
+        return one._replace(counts=jnp.full(1, float(count)))
+
+    both = class_means.merge(state(3e38, 1), state(-3e38, 2))
+    np.testing.assert_allclose(exact(both), [[-1e38, 1]], rtol=3e-7)
+    classes = class_means.ClassMeansState(
+        jnp.array([[3e38, 1.0], [-3e38, 1e-30]]), jnp.zeros((2, 2)), jnp.ones(2), jnp.zeros(2)
+    )
+    np.testing.assert_allclose(class_means.center(classes), [0, 0.5], rtol=1e-7, atol=1e31)
+
+
+def test_counts_go_on_beyond_31_bits():
+    """By doubling, to 2^37 and more, where float32 alone counts in steps of 2^14."""
+    many, expected = seen(), np.bincount(LABELS)
+    merge = jax.jit(class_means.merge)
+    for _ in range(30):
+        many, expected = merge(many, many), 2 * expected
+    after = update(many, X + 1, LABELS)
+    found = np.float64(after.counts) + np.float64(after.count_rests)
+    np.testing.assert_array_equal(found, expected + np.bincount(LABELS))
+    np.testing.assert_allclose(exact(after), means(X, LABELS), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(class_means.center(after), np.float64(X).mean(0), atol=3e-7)
+    two = class_means.merge(after, class_means.merge(many, many))
+    mu = exact(two)
+    np.testing.assert_allclose(mu, means(X, LABELS), rtol=1e-6, atol=1e-7)
+
+
+def test_float64_features_are_averaged_in_float64_in_a_float32_state():
+    with jax.enable_x64(True):
+        x = 1e9 + np.float64(X)
+        before = class_means.init(K, F)
+        state = scanned(before, *batches(x, LABELS, 8))
+        assert jax.tree.map(jax.typeof, before) == jax.tree.map(jax.typeof, state)
+        assert {leaf.dtype for leaf in state} == {jnp.dtype(jnp.float32)}
+        assert abs(exact(state) - means(x, LABELS)).max() < 4e-15 * 1e9  # 2^-48
+        got = class_means.logits(state, x)
+        assert got.dtype == jnp.float64
+        np.testing.assert_allclose(got, -distances(x, means(x, LABELS)), rtol=1e-4)
+        both = class_means.merge(state, before)
+        assert {leaf.dtype for leaf in both} == {jnp.dtype(jnp.float32)}
+        assert class_means.center(state).dtype == jnp.float32
+        assert np.isnan(class_means.update(before, x * 1e50, LABELS).means).all()
 
 
 # Transformations, meshes.
@@ -282,6 +363,13 @@ def test_labels_out_of_range():
             r"features must be \[..., 6\]",
         ),
         (lambda s: class_means.update(s, X, LABELS[:5]), ValueError, "labels must have the shape"),
+        (lambda s: class_means.update(s, LABELS, X), TypeError, "features come before labels"),
+        (
+            lambda s: class_means.update(s, X, np.eye(K, dtype=int)[LABELS]),
+            ValueError,
+            r"one-hot labels take .argmax\(-1\)",
+        ),
+        (lambda s: class_means.update(s, X, np.eye(K)[LABELS]), ValueError, r"take .argmax\(-1\)"),
         (lambda s: class_means.update(s, X, X[:, 0]), TypeError, "labels must be integers"),
         (lambda s: class_means.update(s, LABELS, LABELS), TypeError, "features must be floating"),
         (

@@ -9,6 +9,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jimb.posthoc import scale_logits, tau_normalize
+from tests.helpers.compilation import as_users
 
 RNG = np.random.default_rng(0)
 KERNEL = np.float32(RNG.normal(size=(32, 5)) * [10, 3, 1, 0.3, 0.01])
@@ -54,12 +55,35 @@ def test_half_precision_is_computed_in_float32(dtype):
     np.testing.assert_allclose(np.float32(got), np.float32(expected), rtol=jnp.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e20, 1e30])
-def test_squares_may_leave_the_range_of_float32(size):
-    kernel = KERNEL * np.float32(size)
-    np.testing.assert_allclose(normalized(kernel, tau=1.0), by_hand(kernel, 1.0), rtol=1e-6)
-    # The exponent multiplies the logarithm's rounding.
-    np.testing.assert_allclose(normalized(kernel, tau=0.5), by_hand(kernel, 0.5), rtol=1e-5)
+@pytest.mark.parametrize("tau", [0.0, 0.3, 0.5, 1.0, 1.9])
+def test_columns_of_every_scale(tau):
+    """From the smallest normal number to the largest, also where the norm itself overflows."""
+    exponents = np.array([-126, -100, -64, 0, 64, 100, 127])
+    base = np.ldexp(RNG.integers(16, 32, (32, 7)), -4) * RNG.choice([-1, 1], (32, 7))
+    kernel, direction = np.float32(np.ldexp(base, exponents)), RNG.integers(-4, 5, (32, 7))
+
+    @as_users
+    def both(kernel, tau):
+        def total(kernel, tau):
+            return jnp.sum(np.float32(direction) * tau_normalize(kernel, tau=tau), axis=0)
+
+        value, pullback = jax.vjp(total, kernel, tau)
+        return tau_normalize(kernel, tau=tau), *pullback(jnp.ones_like(value))
+
+    value, by_kernel, by_tau = map(np.float64, both(kernel, tau))
+    w, norm = np.float64(kernel), np.linalg.norm(np.float64(kernel), axis=0)
+    along = (direction * w).sum(0)
+    # 3e-6 measured: the exponent multiplies the rounding of τ.
+    np.testing.assert_allclose(value, by_hand(kernel, tau), rtol=1e-5, atol=2e-38)
+    with np.errstate(over="ignore"):
+        expected = direction / norm**tau - tau * along * w / norm**2 / norm**tau
+    size = np.minimum(abs(expected).max(0), 3e38)
+    honest = (abs(expected) < 1e38).all(0)
+    assert np.all((abs(by_kernel - expected) <= 2e-5 * size + 2e-38)[:, honest])
+    assert not np.isnan(by_kernel).any()
+    logs = -(along * np.log(norm) / norm**tau)
+    if abs(logs).max() < 1e38:
+        np.testing.assert_allclose(by_tau, logs.sum(), rtol=1e-5, atol=1e-5 * abs(logs).max())
 
 
 def test_gradients_are_those_of_the_formula():
