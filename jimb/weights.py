@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
+from jimb._effective_number import effective_number_of, inverse_of
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
@@ -71,7 +72,7 @@ def effective_number(counts: ArrayLike, *, beta: ArrayLike) -> Float[Array, " K"
     xp, counts, beta = _namespace(counts, beta)
     n = _checked_counts(counts, xp, allow_empty=True)
     rate = 1 - _per_class("beta", _checked("beta", beta, 0.0, 1.0, xp), n, xp)
-    return jnp.asarray(_effective_number(n, rate, xp), _result_dtype(n))
+    return jnp.asarray(effective_number_of(n, rate, xp), _result_dtype(n))
 
 
 def effective_number_weights(
@@ -119,8 +120,8 @@ def effective_number_weights(
         xp, counts, volume = _namespace(counts, volume)
         rate = 1 / _checked("volume", volume, 1.0, np.inf, xp, finite=False)
     n = _checked_counts(counts, xp, allow_empty)
-    number = _effective_number(n, _per_class("beta or volume", rate, n, xp), xp)
-    return _normalized(1 / xp.where(n > 0, number, 1), n, xp)
+    rate = _per_class("beta or volume", rate, n, xp)
+    return _normalized(inverse_of(xp.where(n > 0, n, 1), rate, xp), n, xp)
 
 
 def mean_one(weights: ArrayLike, counts: ArrayLike) -> Float[Array, " K"]:
@@ -268,23 +269,9 @@ def _per_class(name: str, value: Any, n: Any, xp: ModuleType) -> Any:
     return xp.asarray(value, n.dtype)
 
 
-def _effective_number(n: Any, rate: Any, xp: ModuleType) -> Any:
-    """`(1 - β^n) / (1 - β)` with `rate = 1 - β`, for β in [0, 1]: the guards are on inputs.
-
-    The two ends have the formula's limit, and its first derivative.
-    """
-    inner = (rate > 0) & (rate < 1)
-    safe = xp.where(inner, rate, 0.5)
-    number = -xp.expm1(n * xp.log1p(-safe)) / safe
-    at_one = n - n * (n - 1) / 2 * rate
-    at_zero = xp.minimum(n, 1) + xp.where(n > 1, 1 - rate, 0)
-    number = xp.where(rate == 0, at_one, xp.where(rate == 1, at_zero, number))
-    return xp.where(rate == rate, number, xp.nan)
-
-
 def _normalized(weights: Any, n: Any, xp: ModuleType) -> Float[Array, " K"]:
     filled = n > 0
-    weights = xp.where(filled, weights, xp.where(n == 0, 0, xp.nan))
+    weights = xp.where(filled | (n == 0), xp.where(filled, weights, 0), xp.nan)
     total = weights.sum()
     scale = xp.where(total == 0, 0, filled.astype(n.dtype).sum() / xp.where(total == 0, 1, total))
     return jnp.asarray(weights * scale, _result_dtype(n))
