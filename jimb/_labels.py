@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
+from jimb._notice import noticed
+from jimb._one_hot import class_ids, not_one_hot
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 
@@ -42,15 +44,18 @@ def look_up_rows(
 def class_sums(labels: Integer[Array, "*batch"], values: Array, num_classes: int) -> Array:
     """Sums of `values` by label; labels outside are dropped.
 
-    A scalar, or one number per label, gives `[K]`; one row per label gives `[K, F]`.
+    A scalar, or one number per label, gives `[K]`; one row per label gives `[K, F]`. There is a
+    place for the label K, which `positions` has for what is masked: to a checker of indices, no
+    position outside.
     """
-    zeros = jnp.zeros((num_classes, *values.shape[labels.ndim :]), values.dtype)
-    return zeros.at[labels].add(
+    zeros = jnp.zeros((num_classes + 1, *values.shape[labels.ndim :]), values.dtype)
+    sums: Array = zeros.at[labels].add(
         values,
         mode="drop",
         wrap_negative_indices=False,
         out_sharding=jax.typeof(zeros).sharding,
     )
+    return sums[:num_classes]
 
 
 def in_range(
@@ -133,7 +138,8 @@ def class_counts(
     Raises:
       TypeError: labels or K are not integers, or `where` is not boolean.
       ValueError: K is below 1, shapes differ, or NumPy or Python labels lie outside [0, K)
-        unmasked. Traced ones are dropped, with a checkify message.
+        unmasked or are one-hot. Traced ones outside are dropped, with a checkify message; so is
+        said where traced ones are one-hot.
 
     Example:
       >>> import jimb
@@ -141,6 +147,7 @@ def class_counts(
       array([3, 0, 1], dtype=int32)
     """
     num_classes = _checks.size("num_classes", num_classes)
+    labels = class_ids("labels", labels, num_classes)
     if not _on_host(labels, where):
         cells = positions("labels", labels, num_classes, where, "classes")
         return class_sums(cells, jnp.int32(1), num_classes)
@@ -165,27 +172,29 @@ def take_class(table: ArrayLike, labels: ArrayLike) -> Float[Array, "*batch"]:
       labels: integers `[...]`, or float soft labels `[..., K]`.
 
     Returns:
-      `[...]`, in the table's dtype (float32 for an integer table). NaN for a label outside [0, K).
+      `[...]`, in the table's dtype (float32 for an integer table). NaN for a label outside [0, K),
+      with a checkify message.
 
     Raises:
       TypeError: labels are neither integers nor floating point.
-      ValueError: the table is not `[K]`, or soft labels have another number of classes.
+      ValueError: the table is not `[K]`, soft labels have another number of classes, or host
+        integers are one-hot (traced: a checkify message).
 
     Example:
       >>> import jax.numpy as jnp, jimb
       >>> jimb.take_class(jnp.array([0.5, 2.0]), jnp.array([0, 1, 1]))
       Array([0.5, 2. , 2. ], dtype=float32)
     """
-    entries = jnp.asarray(table)
+    entries = jnp.asarray(_checks.per_class("table", table))
     if not jnp.issubdtype(entries.dtype, jnp.floating):
-        entries = entries.astype(jnp.float32)
+        entries = _checks.real("table", entries).astype(jnp.float32)
     if entries.ndim != 1:
         raise ValueError(
             f"table must hold one number per class, [K], got {_checks.describe(entries)}."
         )
-    array = _checks.label_array("labels", labels)
+    array = _checks.label_array("labels", not_one_hot("labels", labels, entries.shape[0]))
     if jnp.issubdtype(array.dtype, jnp.integer):
-        return look_up(entries, array)
+        return looked_up(entries, array)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise TypeError(
             f"labels must be integers, or floats (soft labels), got {_checks.describe(array)}."
@@ -198,3 +207,14 @@ def take_class(table: ArrayLike, labels: ArrayLike) -> Float[Array, "*batch"]:
         )
     # Not a matrix product: those round to bfloat16 or TF32 on accelerators.
     return jnp.sum(soft * entries.reshape((1,) * (soft.ndim - 1) + entries.shape), axis=-1)
+
+
+def looked_up(table: Array, labels: Integer[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """`look_up`, and a checkify message for labels outside, free without `checkify`."""
+    size = table.shape[0]
+    message = (
+        f"labels must lie in [0, {size}), the classes; some did not, and their entry is NaN. Where "
+        "an example is masked, put any class in place of its label."
+    )
+    noted = noticed(table, message, lambda labels: in_range(labels, size)[1], labels=labels)
+    return look_up(noted, labels)

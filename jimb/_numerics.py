@@ -37,4 +37,5 @@ def scaled_log(x: Array, factor: Array) -> Array:
     """`factor · log x`, which is 0 at factor 0 also for x = 0; -inf there above."""
     positive = ~(x <= 0)  # NaN stays NaN
     logs = factor * jnp.log(jnp.where(positive, x, 1))
-    return jnp.where(positive, logs, jnp.where(factor > 0, -jnp.inf, 0 * factor))
+    finite = jnp.where(positive, logs, 0 * factor)
+    return jnp.where(positive | ~(factor > 0), finite, -jnp.inf)

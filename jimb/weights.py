@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
+from jimb._effective_number import effective_number_of, inverse_of
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
@@ -40,7 +41,7 @@ def inverse_frequency_weights(
     Reference:
       Huang et al., Learning Deep Representation for Imbalanced Classification, CVPR 2016.
     """
-    xp, counts, power = _namespace(counts, power)
+    xp, counts, power = _namespace(counts, "power", power)
     n = _checked_counts(counts, xp, allow_empty)
     exponent = _per_class("power", _checked("power", power, 0.0, np.inf, xp), n, xp)
     return _normalized(xp.where(n > 0, n, 1) ** -exponent, n, xp)
@@ -68,10 +69,10 @@ def effective_number(counts: ArrayLike, *, beta: ArrayLike) -> Float[Array, " K"
     Reference:
       Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
     """
-    xp, counts, beta = _namespace(counts, beta)
-    n = _checked_counts(counts, xp, allow_empty=True)
+    xp, counts, beta = _namespace(counts, "beta", beta)
+    n = _checked_counts(not_fractions(counts), xp, allow_empty=True)
     rate = 1 - _per_class("beta", _checked("beta", beta, 0.0, 1.0, xp), n, xp)
-    return jnp.asarray(_effective_number(n, rate, xp), _result_dtype(n))
+    return jnp.asarray(effective_number_of(n, rate, xp), _result_dtype(n))
 
 
 def effective_number_weights(
@@ -113,14 +114,14 @@ def effective_number_weights(
     if (beta is None) == (volume is None):
         raise TypeError("give exactly one of beta and volume = 1 / (1 - beta).")
     if beta is not None:
-        xp, counts, beta = _namespace(counts, beta)
+        xp, counts, beta = _namespace(counts, "beta", beta)
         rate = 1 - _checked("beta", beta, 0.0, 1.0, xp)
     else:
-        xp, counts, volume = _namespace(counts, volume)
+        xp, counts, volume = _namespace(counts, "volume", volume)
         rate = 1 / _checked("volume", volume, 1.0, np.inf, xp, finite=False)
-    n = _checked_counts(counts, xp, allow_empty)
-    number = _effective_number(n, _per_class("beta or volume", rate, n, xp), xp)
-    return _normalized(1 / xp.where(n > 0, number, 1), n, xp)
+    n = _checked_counts(not_fractions(counts), xp, allow_empty)
+    rate = _per_class("beta or volume", rate, n, xp)
+    return _normalized(inverse_of(xp.where(n > 0, n, 1), rate, xp), n, xp)
 
 
 def mean_one(weights: ArrayLike, counts: ArrayLike) -> Float[Array, " K"]:
@@ -145,7 +146,7 @@ def mean_one(weights: ArrayLike, counts: ArrayLike) -> Float[Array, " K"]:
       >>> print(jimb.mean_one([1.0, 3.0], [300, 100]))
       [0.6666667 2.       ]
     """
-    xp, counts, weights = _namespace(counts, weights)
+    xp, counts, weights = _namespace(counts, "weights", weights)
     n = _checked_counts(counts, xp, allow_empty=True)
     w = xp.asarray(_checked("weights", weights, 0.0, np.inf, xp), n.dtype)
     if w.shape != n.shape:
@@ -174,6 +175,7 @@ def single_class_weight(
       Weights `[K]`, float32 (float64 under x64).
 
     Raises:
+      TypeError: K or the class is not an int.
       ValueError: the class is outside [0, K), or `multiplier` is negative or no scalar (traced:
         NaN and a checkify message).
 
@@ -182,9 +184,12 @@ def single_class_weight(
       >>> print(jimb.single_class_weight(3, 1, 10.0))
       [ 1. 10.  1.]
     """
+    num_classes = _checks.size("num_classes", num_classes)
+    if not isinstance(class_index, int | np.integer) or isinstance(class_index, bool):
+        raise TypeError(f"class_index must be an int, got {_checks.shown(class_index)}.")
     if not 0 <= class_index < num_classes:
         raise ValueError(f"class_index must lie in [0, {num_classes}), got {class_index}.")
-    dtype = _result_dtype(jnp.asarray(multiplier))
+    dtype = _result_dtype(_checks.array_of("multiplier", multiplier))
     value = _checks.scalar("multiplier", multiplier, 0.0, dtype=dtype)
     return jnp.ones(num_classes, dtype).at[class_index].set(value)
 
@@ -208,8 +213,8 @@ def balanced_alpha(counts: ArrayLike) -> Float[Array, ""]:
       >>> print(jimb.balanced_alpha([75, 25]))
       0.75
     """
-    xp, counts, _ = _namespace(counts, 0.0)
-    n = _checked_counts(counts, xp, allow_empty=False)
+    xp, counts, _ = _namespace(counts, "", 0.0)
+    n = _checked_counts(counts, xp, allow_empty=None)
     if n.shape != (2,):
         raise ValueError(f"counts must be [2], negatives and positives, got {list(n.shape)}.")
     return jnp.asarray(n[0] / n.sum(), _result_dtype(n))
@@ -219,24 +224,24 @@ def balanced_alpha(counts: ArrayLike) -> Float[Array, ""]:
 # they are written once over the namespace `xp`.
 
 
-def _namespace(counts: Any, parameter: Any) -> tuple[ModuleType, Any, Any]:
-    if _checks.on_host(counts, parameter):
-        return np, np.asarray(counts, np.float64), parameter
-    if _checks.on_host(parameter):  # 1 - β in float64, before float32 rounds β
-        parameter = np.asarray(parameter, np.float64)
-    return jnp, counts, parameter
+def _namespace(counts: Any, name: str, parameter: Any) -> tuple[ModuleType, Any, Any]:
+    counts = _checks.per_class("counts", counts)
+    parameter = _checks.per_class(name, parameter)
+    return np if _checks.on_host(counts, parameter) else jnp, counts, parameter
 
 
-def _checked_counts(counts: Any, xp: ModuleType, allow_empty: bool) -> Any:
+def _checked_counts(counts: Any, xp: ModuleType, allow_empty: bool | None) -> Any:
+    """Non-negative counts `[K]`; `allow_empty` is None where the caller has no such argument."""
     on_host = _checks.on_host(counts)
     n = _checked("counts", counts, 0.0, float(np.finfo(np.float32).max), xp)
     if n.ndim != 1 or n.size == 0:
         raise ValueError(f"counts must be one number per class, [K], got shape {list(n.shape)}.")
     if on_host and not allow_empty and (n == 0).any():
         empty = ", ".join(map(str, np.flatnonzero(n == 0)[:8]))
+        advice = "leave those classes out, or make weights with allow_empty=True (theirs is 0)"
         raise ValueError(
             f"counts has no example of class {empty} ({int((n == 0).sum())} of {n.size} classes "
-            "empty): leave those classes out, or make weights with allow_empty=True (theirs is 0)."
+            f"empty): {'there is nothing to balance' if allow_empty is None else advice}."
         )
     if not on_host and not allow_empty:
         filled = report(n != 0, "counts has an empty class, which gets weight 0.")
@@ -244,13 +249,32 @@ def _checked_counts(counts: Any, xp: ModuleType, allow_empty: bool) -> Any:
     return xp.asarray(n, _result_dtype(n) if xp is jnp else n.dtype)
 
 
+def not_fractions(counts: Any) -> Any:
+    """The counts, where their scale matters: ValueError for shares of the classes.
+
+    Traced shares become NaN, with a checkify message.
+    """
+    sentence = "counts must be numbers of examples, got fractions that sum to 1"
+    n = _checks.real("counts", counts)
+    if _checks.on_host(n):
+        if n.size and _are_fractions(np.asarray(n, np.float64)):
+            raise ValueError(f"{sentence}: multiply them by the size of the training set.")
+    elif jnp.issubdtype(n.dtype, jnp.floating):
+        n = jnp.where(report(~_are_fractions(n), sentence + "."), n, jnp.nan)
+    return n
+
+
+def _are_fractions(n: Any) -> Any:
+    return (abs(n.sum() - 1) < 1e-3) & (n < 1).all()
+
+
 def _checked(
     name: str, value: Any, low: float, high: float, xp: ModuleType, *, finite: bool = True
 ) -> Any:
     """Float64 NumPy for host values, which stay on the host; else a checked device array."""
     if _checks.on_host(value):
-        _checks.bounded(name, value, low, high, dtype=jnp.float32, finite=finite)
-        return np.asarray(value, np.float64)
+        # 1 - β in float64, before float32 rounds β.
+        return _checks.host_bounded(name, value, low, high, finite=finite)
     dtype = _result_dtype(jnp.asarray(value))
     return _checks.bounded(name, value, low, high, dtype=dtype, finite=finite)
 
@@ -268,23 +292,9 @@ def _per_class(name: str, value: Any, n: Any, xp: ModuleType) -> Any:
     return xp.asarray(value, n.dtype)
 
 
-def _effective_number(n: Any, rate: Any, xp: ModuleType) -> Any:
-    """`(1 - β^n) / (1 - β)` with `rate = 1 - β`, for β in [0, 1]: the guards are on inputs.
-
-    The two ends have the formula's limit, and its first derivative.
-    """
-    inner = (rate > 0) & (rate < 1)
-    safe = xp.where(inner, rate, 0.5)
-    number = -xp.expm1(n * xp.log1p(-safe)) / safe
-    at_one = n - n * (n - 1) / 2 * rate
-    at_zero = xp.minimum(n, 1) + xp.where(n > 1, 1 - rate, 0)
-    number = xp.where(rate == 0, at_one, xp.where(rate == 1, at_zero, number))
-    return xp.where(rate == rate, number, xp.nan)
-
-
 def _normalized(weights: Any, n: Any, xp: ModuleType) -> Float[Array, " K"]:
     filled = n > 0
-    weights = xp.where(filled, weights, xp.where(n == 0, 0, xp.nan))
+    weights = xp.where(filled | (n == 0), xp.where(filled, weights, 0), xp.nan)
     total = weights.sum()
     scale = xp.where(total == 0, 0, filled.astype(n.dtype).sum() / xp.where(total == 0, 1, total))
     return jnp.asarray(weights * scale, _result_dtype(n))

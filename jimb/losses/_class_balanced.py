@@ -3,9 +3,11 @@
 import math
 
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from jimb import _checks, _labels
+from jimb._notice import noticed
 from jimb._numerics import weigh
 from jimb._typing import Array, ArrayLike, Float
 from jimb.losses._elements import finish, focusing, prepare
@@ -30,7 +32,8 @@ def class_balanced_softmax_loss(
     Args:
       logits: `[..., K]`, floating point.
       labels: integers `[...]`.
-      counts: examples of each class in the training set, `[K]`.
+      counts: examples of each class in the training set, `[K]`. A class without any has weight 0:
+        so has the loss of a label that names it, with a checkify message.
       beta: in [0, 1], a scalar or one per class; may be traced.
       where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
 
@@ -39,8 +42,8 @@ def class_balanced_softmax_loss(
 
     Raises:
       TypeError: logits are not floating point, labels not integers, or `where` is not boolean.
-      ValueError: shapes do not fit, β is outside [0, 1], or host counts have an empty class.
-        Traced: an empty class has weight 0 and a checkify message, a wrong β NaN and a message.
+      ValueError: shapes do not fit, β is outside [0, 1], or counts are negative, fractions or
+        all 0. Traced, a wrong number gives NaN and a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -51,11 +54,9 @@ def class_balanced_softmax_loss(
     Reference:
       Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
     """
-    given = softmax_logits(logits, labels)
-    _checks.mask(where, given.shape[:-1], "the batch, logits.shape[:-1]")
-    array = class_ids(labels, given, where)
-    weights = _weights(counts, beta, given)
-    return softmax_cross_entropy_loss(logits, array, class_weights=weights, where=where)
+    given, array, mask = _checked(logits, labels, where)
+    weights = _weights(counts, beta, given, array, mask)
+    return softmax_cross_entropy_loss(given, array, class_weights=weights, where=mask)
 
 
 def class_balanced_sigmoid_loss(
@@ -75,7 +76,8 @@ def class_balanced_sigmoid_loss(
       logits: `[..., K]`, floating point. Start the output bias with
         `one_vs_all_bias_init`.
       labels: integers `[...]`.
-      counts: examples of each class in the training set, `[K]`.
+      counts: examples of each class in the training set, `[K]`. A class without any has weight 0:
+        so has the loss of a label that names it, with a checkify message.
       beta: in [0, 1], a scalar or one per class; may be traced.
       where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
 
@@ -84,8 +86,8 @@ def class_balanced_sigmoid_loss(
 
     Raises:
       TypeError: logits are not floating point, labels not integers, or `where` is not boolean.
-      ValueError: shapes do not fit, β is outside [0, 1], or host counts have an empty class.
-        Traced: an empty class has weight 0 and a checkify message, a wrong β NaN and a message.
+      ValueError: shapes do not fit, β is outside [0, 1], or counts are negative, fractions or
+        all 0. Traced, a wrong number gives NaN and a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -117,7 +119,8 @@ def class_balanced_focal_loss(
       logits: `[..., K]`, floating point. Start the output bias with
         `one_vs_all_bias_init`.
       labels: integers `[...]`.
-      counts: examples of each class in the training set, `[K]`.
+      counts: examples of each class in the training set, `[K]`. A class without any has weight 0:
+        so has the loss of a label that names it, with a checkify message.
       beta: in [0, 1], a scalar or one per class; may be traced.
       gamma: γ ≥ 0, a scalar or one per example `[...]`; may be traced.
       where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
@@ -127,9 +130,8 @@ def class_balanced_focal_loss(
 
     Raises:
       TypeError: logits are not floating point, labels not integers, or `where` is not boolean.
-      ValueError: shapes do not fit, β is outside [0, 1], γ < 0, or host counts have an empty
-        class. Traced: an empty class has weight 0 and a checkify message, a wrong β or γ NaN and a
-        message.
+      ValueError: shapes do not fit, β is outside [0, 1], γ < 0, or counts are negative,
+        fractions or all 0. Traced, a wrong number gives NaN and a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -186,20 +188,43 @@ def _one_vs_all_loss(
     gamma: ArrayLike | None,
     where: ArrayLike | None,
 ) -> Float[Array, "*batch"]:
-    given = softmax_logits(logits, labels)
-    batch = given.shape[:-1]
-    mask = _checks.mask(where, batch, "the batch, logits.shape[:-1]")
-    array = class_ids(labels, given, where)
+    given, array, mask = _checked(logits, labels, where)
     z = prepare(given, mask)
     safe, valid = _labels.in_range(array, z.shape[-1])
     is_label = _labels.one_hot(safe, z.shape[-1])
-    focus = None if gamma is None else focusing(gamma, batch, z.dtype, per_class=True)
+    focus = None if gamma is None else focusing(gamma, array.shape, z.dtype, per_class=True)
     losses = jnp.sum(one_vs_all(z, is_label, focus), axis=-1)
-    weights = _labels.look_up(_weights(counts, beta, given).astype(z.dtype), safe)
+    weights = _labels.look_up(_weights(counts, beta, given, array, mask).astype(z.dtype), safe)
     return finish(weigh(weights, losses), valid, mask, given.dtype)
 
 
-def _weights(counts: ArrayLike, beta: ArrayLike, logits: Array) -> Float[Array, " K"]:
-    weights = effective_number_weights(counts, beta=beta)
+def _checked(
+    logits: ArrayLike, labels: ArrayLike, where: ArrayLike | None
+) -> tuple[Array, Array, Array | None]:
+    given = softmax_logits(logits, labels)
+    mask = _checks.mask(where, given.shape[:-1], "the batch, logits.shape[:-1]")
+    return given, class_ids(labels, given, where), mask
+
+
+def _weights(
+    counts: ArrayLike, beta: ArrayLike, logits: Array, labels: Array, mask: Array | None
+) -> Float[Array, " K"]:
+    n = _checks.per_class("counts", counts)
+    weights = effective_number_weights(n, beta=beta, allow_empty=True)
     _checks.same_shape("counts", weights, logits.shape[-1:], "one number per class")
-    return weights
+    if _checks.on_host(n) and not np.any(n):
+        raise ValueError("counts are all 0: no class has a weight; count the training set first.")
+    return noticed(
+        weights,
+        "labels name an empty class: counts has no example of it, and its loss is 0. Count the "
+        "training set again, or mask these labels with where=.",
+        _not_of_an_empty_class,
+        labels=labels,
+        weights=weights,
+        kept=jnp.ones(labels.shape, bool) if mask is None else mask,
+    )
+
+
+def _not_of_an_empty_class(labels: Array, weights: Array, kept: Array) -> Array:
+    safe, valid = _labels.in_range(labels, weights.shape[-1])
+    return (_labels.look_up(weights, safe) != 0) | ~valid | ~kept

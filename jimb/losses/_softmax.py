@@ -179,6 +179,7 @@ def affine(z: Array, factor: Array | None, shift: Array | None) -> Array:
 
 
 def _class_table(class_weights: ArrayLike, logits: Array) -> Array:
-    table = _checks.bounded("class_weights", class_weights, 0.0, dtype=logits.dtype)
+    given = _checks.per_class("class_weights", class_weights)
+    table = _checks.bounded("class_weights", given, 0.0, dtype=logits.dtype)
     _checks.same_shape("class_weights", table, logits.shape[-1:], "one number per class")
     return table

@@ -69,6 +69,7 @@ def shot_accuracy(
     """
     t = tally(state)
     recall, tested = recalls(t), some(t.examples)
+    train_counts = _checks.per_class("train_counts", train_counts)
     n = _checks.bounded("train_counts", train_counts, 0.0, _LARGEST, dtype=jnp.float32)
     if n.shape != tested.shape:
         raise ValueError(

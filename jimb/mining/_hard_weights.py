@@ -40,7 +40,7 @@ def hard_example_weights(
       losses: unreduced, any shape; mined over all axes. Use `jax.vmap` to mine each row apart.
       keep: integers are numbers of examples, floats fractions in [0, 1]: 1 keeps one example, 1.0
         all. A scalar holds for each group; `[G]` has one entry for each group id in [0, G). May be
-        traced.
+        traced. A Python or NumPy number of more examples than there are gives a warning.
       where: booleans of the losses' shape; False leaves an example out.
       group: integers or booleans of the losses' shape. The examples of each id are mined apart:
         positives and negatives, or one image and the next. With a scalar `keep` any integers do.
@@ -88,6 +88,7 @@ def hard_example_weights(
         raise ValueError(f"floor must be a scalar, got {_checks.describe(least)}.")
     amount = _amount(keep)
     groups = _groups(group, where, array.shape, amount)
+    _warn_of_all(keep, array.size)
     _warn_of_nan(losses, where)
     if array.size == 0:
         return jnp.zeros(array.shape, jnp.float32)
@@ -176,10 +177,10 @@ def _masked(keys: Array) -> Array:
     return jnp.array(np.iinfo(keys.dtype).max, keys.dtype)
 
 
-def _amount(keep: ArrayLike) -> Array:
+def _amount(keep: Any) -> Array:
     """`keep` as int32 or float32, a scalar or `[G]`; negative or NaN where it is not valid."""
-    with _checks.numbers("keep", keep):
-        array = jnp.asarray(keep) if not _checks.on_host(keep) else np.asarray(keep)
+    on_host = _checks.on_host(keep)
+    array = _checks.host_numbers("keep", keep) if on_host else _checks.array_of("keep", keep)
     if jnp.issubdtype(array.dtype, jnp.integer):
         amount = _number("keep", keep)
     elif jnp.issubdtype(array.dtype, jnp.floating):
@@ -197,7 +198,7 @@ def _amount(keep: ArrayLike) -> Array:
     return amount
 
 
-def _number(name: str, value: ArrayLike) -> Integer[Array, "*any"]:
+def _number(name: str, value: Any) -> Integer[Array, "*any"]:
     """`value` as int32; -1 where it is traced and negative."""
     array = _checks.integer(name, value)
     if _checks.on_host(value) and np.any(np.asarray(value) < 0):
@@ -209,7 +210,7 @@ def _number(name: str, value: ArrayLike) -> Integer[Array, "*any"]:
 
 
 def _groups(
-    group: ArrayLike | None, where: ArrayLike | None, shape: tuple[int, ...], amount: Array
+    group: Any, where: Any, shape: tuple[int, ...], amount: Array
 ) -> Integer[Array, "*any"] | None:
     """Group ids; G, in place of those outside, where there is an amount for each of [0, G)."""
     if group is None:
@@ -219,8 +220,8 @@ def _groups(
                 "is of which, or pass a scalar."
             )
         return None
-    with _checks.numbers("group", group):
-        given: Any = np.asarray(group) if _checks.on_host(group) else jnp.asarray(group)
+    on_host = _checks.on_host(group)
+    given: Any = (_checks.host_labels if on_host else _checks.array_of)("group", group)
     group = given.astype(np.int32) if given.dtype == np.bool_ else given
     ids = _checks.integer("group", group)
     _checks.same_shape("group", ids, shape, "losses")
@@ -242,6 +243,19 @@ def _refuse_wide(group: Any) -> None:
     if np.any(group != group.astype(np.int32)):
         raise ValueError(
             "group has ids beyond 32 bits: number them with np.unique(group, return_inverse=True)."
+        )
+
+
+def _warn_of_all(keep: Any, size: int) -> None:
+    """A warning where a host number of examples is more than there are: a share was meant?"""
+    if not _checks.on_host(keep) or size == 0:
+        return
+    number = np.asarray(keep)
+    if number.ndim == 0 and number.dtype.kind in "iu" and number > size:
+        share = f" A share is a float, as keep={number / 100:g}." if number <= 100 else ""
+        warnings.warn(
+            f"keep={number} is a number of examples, and there are {size}: all are kept.{share}",
+            stacklevel=3,
         )
 
 

@@ -47,6 +47,7 @@ def move_threshold(probabilities: ArrayLike, counts: ArrayLike) -> Bool[Array, "
       of the Class Imbalance Problem in Convolutional Neural Networks, Neural Networks 2018.
     """
     p = _checks.probabilities(probabilities)
+    counts = _checks.per_class("counts", counts)
     n = _checks.bounded("counts", counts, 0.0, _LARGEST, dtype=p.dtype)
     if n.shape != (2,):
         raise ValueError(f"counts must be [2], negatives and positives, got {list(n.shape)}.")

@@ -9,6 +9,7 @@ from jimb._labels import class_sums
 from jimb._typing import Array, ArrayLike, Integer
 from jimb.sampling._class_order import by_class
 from jimb.sampling._host_labels import host_labels
+from jimb.sampling._keys import one_key
 
 
 def class_batches(
@@ -42,7 +43,7 @@ def class_batches(
       are neighbours; the classes of a batch come in no particular order.
 
     Raises:
-      TypeError: labels are traced or not integers, or a number is not an int.
+      TypeError: `key` is no key, labels are traced or not integers, or a number is not an int.
       ValueError: labels are not `[N]` or below 0, a number is below 1, `classes_per_batch` is more
         than the classes that have examples, or the plan would have 2³¹ positions or more.
 
@@ -55,6 +56,7 @@ def class_batches(
       [[0 2 5 4]
        [5 4 1 3]]
     """
+    key = one_key(key, labels=labels)
     values = host_labels(labels)
     width = _checks.size("classes_per_batch", classes_per_batch)
     depth = _checks.size("per_class", per_class)

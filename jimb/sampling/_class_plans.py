@@ -12,6 +12,7 @@ from jimb import _checks
 from jimb._typing import Array, ArrayLike, Integer
 from jimb.sampling._class_order import by_class
 from jimb.sampling._host_labels import counted_labels
+from jimb.sampling._keys import one_key
 from jimb.sampling._repeated import repeated
 from jimb.sampling._shuffle import shuffled
 
@@ -36,7 +37,8 @@ def undersample_plan(
       int32 positions in [0, N), `[Σ_c min(n_c, t)]`.
 
     Raises:
-      TypeError: labels are traced or not integers, or `num_classes` or `per_class` is not an int.
+      TypeError: `key` is no key, labels are traced or not integers, or `num_classes` or `per_class`
+        is not an int.
       ValueError: labels are not `[N]` or lie outside [0, K), or `num_classes` or `per_class` is
         below 1.
 
@@ -46,6 +48,7 @@ def undersample_plan(
       >>> print(plan)
       [3 5 1 4]
     """
+    key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
     target = _target(per_class, int(counts[counts > 0].min()))
     return _planned(key, values, counts, np.minimum(counts, target))
@@ -73,7 +76,8 @@ def oversample_plan(
       int32 positions in [0, N), `[Σ_c max(n_c, t)]` over the classes that have examples.
 
     Raises:
-      TypeError: labels are traced or not integers, or `num_classes` or `per_class` is not an int.
+      TypeError: `key` is no key, labels are traced or not integers, or `num_classes` or `per_class`
+        is not an int.
       ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` or `per_class` is below
         1, or the plan would have 2³¹ positions or more.
 
@@ -83,6 +87,7 @@ def oversample_plan(
       >>> print(plan)
       [3 0 4 1 4 5 2 5]
     """
+    key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
     target = _target(per_class, int(counts.max()))
     return _planned(key, values, counts, np.where(counts > 0, np.maximum(counts, target), 0))
@@ -108,7 +113,8 @@ def balanced_plan(
       int32 positions in [0, N), `[K'·per_class]` for K' classes that have examples.
 
     Raises:
-      TypeError: labels are traced or not integers, or `num_classes` or `per_class` is not an int.
+      TypeError: `key` is no key, labels are traced or not integers, or `num_classes` or `per_class`
+        is not an int.
       ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` or `per_class` is below
         1, or the plan would have 2³¹ positions or more.
 
@@ -119,6 +125,7 @@ def balanced_plan(
       >>> print(plan)
       [3 4 5 1 4 2]
     """
+    key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
     target = _checks.size("per_class", per_class)
     return _planned(key, values, counts, np.where(counts > 0, target, 0))
@@ -146,7 +153,7 @@ def label_shuffle_plan(
       int32 positions in [0, N), `[K'·n_max]` for K' classes that have examples.
 
     Raises:
-      TypeError: labels are traced or not integers, or `num_classes` is not an int.
+      TypeError: `key` is no key, labels are traced or not integers, or `num_classes` is not an int.
       ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` is below 1, or the plan
         would have 2³¹ positions or more.
 
@@ -161,6 +168,7 @@ def label_shuffle_plan(
       Zhong et al. (Hikvision), Towards Good Practices for Recognition & Detection, talk at the
       ImageNet challenge workshop, ECCV 2016.
     """
+    key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
     targets = np.where(counts > 0, counts.max(), 0)
     return _planned(key, values, counts, targets, fresh=not as_published)

@@ -8,12 +8,17 @@ from jimb import _checks
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer, UInt32
 from jimb.sampling._fixed_point import expected_counts, running_sum
+from jimb.sampling._keys import one_key
 from jimb.sampling._repeated import repeated
 from jimb.sampling._replicated import replicated
 from jimb.sampling._shuffle import shuffled
 
+_MOST_VISITS = 16  # of an example on average, unless the caller confirms how many there are
 
-def epoch_plan(key: Array, weights: ArrayLike, num: int) -> Integer[Array, " num"]:
+
+def epoch_plan(
+    key: Array, weights: ArrayLike, num: int, *, num_examples: int | None = None
+) -> Integer[Array, " num"]:
     r"""Positions to visit in one epoch, each about in proportion to its weight, in random order.
 
     Systematic sampling: with expected counts `c_i = num·w_i / Σw` laid end to end and one random
@@ -24,17 +29,20 @@ def epoch_plan(key: Array, weights: ArrayLike, num: int) -> Integer[Array, " num
 
     Args:
       key: a key from `jax.random.key`.
-      weights: non-negative, `[N]`, not all 0; need not be normalised. Weight 0 is never visited.
+      weights: non-negative, one per example, `[N]`, not all 0; need not be normalised. Weight 0 is
+        never visited. Class weights become example weights by `jimb.take_class(weights, labels)`.
       num: the length of the plan, a Python int below 2³¹.
+      num_examples: N, which `weights` must then have. Without it a plan of more than 16 visits for
+        each weight is refused: that is how class weights look.
 
     Returns:
       int32 positions in [0, N), `[num]`. Traced weights that cannot be drawn from (negative, not
       finite, or all 0) give a plan of N's, outside the data set, and a checkify message.
 
     Raises:
-      TypeError: weights are not floating point or `num` is not an int.
-      ValueError: weights are not `[N]`, `num` is out of range, or Python or NumPy weights are
-        negative, not finite or all 0.
+      TypeError: `key` is no key, weights are not floating point, or `num` is not an int.
+      ValueError: weights are not `[N]` or look like class weights, `num` is out of range, or Python
+        or NumPy weights are negative, not finite or all 0.
 
     Example:
       >>> import jax, jax.numpy as jnp, jimb
@@ -45,8 +53,10 @@ def epoch_plan(key: Array, weights: ArrayLike, num: int) -> Integer[Array, " num
     Reference:
       Madow and Madow, On the Theory of Systematic Sampling, Ann. Math. Statist. 1944.
     """
+    key = one_key(key, weights=weights)
     num = _checks.size("num", num)
     table, drawable = _checked_weights(weights)
+    _refuse_class_weights(table.shape[0], num, num_examples)
     counts = expected_counts(table, num)
     plan: Array = _plan(key, *counts, drawable, num=num)
     return plan
@@ -74,6 +84,20 @@ def _plan(
     none = jnp.full(num, whole.shape[0], jnp.int32)
     plan: Array = jax.lax.cond(drawable, drawn, lambda: none)
     return plan
+
+
+def _refuse_class_weights(size: int, num: int, num_examples: int | None) -> None:
+    advice = "class weights become example weights by jimb.take_class(weights, labels)"
+    if num_examples is None:
+        if num > _MOST_VISITS * size:
+            raise ValueError(
+                f"weights are of {size} examples, and a plan of {num} would visit each about "
+                f"{num // size} times; {advice}. If it is meant, pass num_examples={size}."
+            )
+    elif _checks.size("num_examples", num_examples) != size:
+        raise ValueError(
+            f"weights must be one per example, [{num_examples}], got [{size}]; {advice}."
+        )
 
 
 def _checked_weights(weights: ArrayLike) -> tuple[Float[Array, " N"] | np.ndarray, Array]:

@@ -10,6 +10,7 @@ from jimb import _checks, _labels
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.sampling._class_order import by_class
+from jimb.sampling._keys import one_key
 from jimb.sampling._replicated import replicated
 
 Examples = TypeVar("Examples")
@@ -48,6 +49,7 @@ def interpolate_within_class(
     Reference:
       Chawla et al., SMOTE: Synthetic Minority Over-sampling Technique, JAIR 2002.
     """
+    key = one_key(key, labels=labels, examples=examples)
     if not jax.tree.leaves(examples):
         raise ValueError("examples hold no array; pass an array or a pytree of arrays.")
     safe, kept = _labels_and_kept(labels, where)
@@ -73,10 +75,7 @@ def _labels_and_kept(
     labels: ArrayLike, where: ArrayLike | None
 ) -> tuple[Integer[Array, " B"], Bool[Array, " B"]]:
     array = _checks.integer("labels", labels)
-    if array.ndim != 1:
-        raise ValueError(
-            f"labels must be one number per example, [B], got {_checks.describe(array)}."
-        )
+    _checks.one_per_example("labels", array, "B")
     safe, valid = _labels.in_range(array, 2**31 - 1)
     mask = _checks.mask(where, array.shape, "labels")
     return safe, valid if mask is None else valid & mask

@@ -12,5 +12,6 @@ def repeated(visits: Integer[Array, " N"], num: int) -> Integer[Array, " num"]:
     An index ends before the slot where the next begins: `jnp.repeat`, in a third of its time.
     """
     begins = running_sum(visits) - visits
-    marks = jnp.zeros(num, jnp.int32).at[begins].add(1, mode="drop", indices_are_sorted=True)
-    return running_sum(marks) - 1
+    marks = jnp.zeros(num + 1, jnp.int32)  # the last is of those that would begin after the end
+    marks = marks.at[begins].add(1, mode="promise_in_bounds", indices_are_sorted=True)
+    return running_sum(marks[:num]) - 1

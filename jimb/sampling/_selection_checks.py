@@ -1,31 +1,30 @@
 """Checks of what a selection map is made of: integers, weights and plans, on the host."""
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
-from jimb._typing import ArrayLike
 
 
-def integer_in(name: str, value: int, low: int, end: int) -> int:
+def integer_in(name: str, value: Any, low: int, end: int) -> int:
     """An int in [low, end), where the end is a power of 2."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, got {value!r}.")
+        raise TypeError(f"{name} must be an int, got {_checks.shown(value)}.")
     if not low <= value < end:
         raise ValueError(f"{name} must lie in [{low}, 2**{end.bit_length() - 1}), got {value}.")
     return int(value)
 
 
-def shares_of(name: str, values: ArrayLike, per: str) -> np.ndarray:
+def shares_of(name: str, values: Any, per: str) -> np.ndarray:
     """Non-negative numbers as float64 that sum to 1."""
-    with _checks.numbers(name, values):
-        host = np.asarray(values)
+    host = _on_the_host(name, values)
     if not jnp.issubdtype(host.dtype, jnp.floating):
         raise TypeError(
             f"{name} must be floating point, got {_checks.describe(host)}; "
-            "cast with .astype(np.float32)."
+            f"{_checks.cast(name, values, 'float32')}."
         )
     if host.ndim != 1 or host.size == 0:
         raise ValueError(f"{name} must be one number per {per}, got {_checks.describe(host)}.")
@@ -40,16 +39,23 @@ def shares_of(name: str, values: ArrayLike, per: str) -> np.ndarray:
     return _normalised(wide / wide.max())
 
 
+def _on_the_host(name: str, values: Any) -> np.ndarray:
+    """NumPy numbers, on purpose also of a device array."""
+    if not _checks.on_host(values):
+        values = _checks.array_of(name, values)
+    return _checks.host_numbers(name, values)
+
+
 def _normalised(values: np.ndarray) -> np.ndarray:
     """The values over their sum, added in order: the same on every machine, to the last bit."""
     shares: np.ndarray = values / np.cumsum(values)[-1]
     return shares
 
 
-def class_shares(counts: np.ndarray, power: float, class_weights: ArrayLike | None) -> np.ndarray:
+def class_shares(counts: np.ndarray, power: Any, class_weights: Any) -> np.ndarray:
     """How likely each class is, `[K]`."""
     if not isinstance(power, int | float | np.number) or not math.isfinite(power) or power > 1:
-        raise ValueError(f"power must be a finite number of at most 1, got {power!r}.")
+        raise ValueError(f"power must be a finite number of at most 1, got {_checks.shown(power)}.")
     if class_weights is None:
         present = counts > 0
         unit_size = counts[present].min() if power < 0 else counts.max()  # no power above 1
@@ -57,7 +63,8 @@ def class_shares(counts: np.ndarray, power: float, class_weights: ArrayLike | No
         return _normalised(np.where(present, relative**power, 0.0))
     if power != 0:
         raise ValueError("power and class_weights both say how likely a class is; give one.")
-    shares = shares_of("class_weights", class_weights, "class, [K]")
+    table = _checks.per_class("class_weights", class_weights)
+    shares = shares_of("class_weights", table, "class, [K]")
     if shares.shape != counts.shape:
         raise ValueError(
             f"class_weights must be one number per class, [{len(counts)}], got {len(shares)}."
@@ -71,16 +78,13 @@ def class_shares(counts: np.ndarray, power: float, class_weights: ArrayLike | No
     return shares
 
 
-def positions_in(name: str, values: ArrayLike, end: int, per: str) -> np.ndarray:
+def positions_in(name: str, values: Any, end: int, per: str) -> np.ndarray:
     """Host integers in [0, end) as int32, one-dimensional."""
-    with _checks.numbers(name, values):
-        host = np.asarray(values)
+    host = _on_the_host(name, values)
     if host.ndim != 1 or host.size == 0:
         raise ValueError(f"{name} must be one number per {per}, got {_checks.describe(host)}.")
     if not np.issubdtype(host.dtype, np.integer):
-        raise TypeError(
-            f"{name} must be integers, got {_checks.describe(host)}; cast with .astype(np.int32)."
-        )
+        raise _checks.not_integers(name, values, host)
     outside = (host < 0) | (host >= end)
     if outside.any():
         raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 from jimb import _checks, _labels
 from jimb._typing import Array, ArrayLike, Float
 from jimb.sampling._replicated import replicated
-from jimb.weights import inverse_frequency_weights, mean_one
+from jimb.weights import inverse_frequency_weights, mean_one, not_fractions
 
 
 def class_power(labels: ArrayLike, counts: ArrayLike, *, power: ArrayLike) -> Float[Array, " N"]:
@@ -29,8 +29,8 @@ def class_power(labels: ArrayLike, counts: ArrayLike, *, power: ArrayLike) -> Fl
 
     Raises:
       TypeError: labels are not integers.
-      ValueError: counts are not `[K]`, are negative or all 0, or the power is above 1 or no scalar.
-        Traced: NaN and a checkify message.
+      ValueError: labels are not `[N]`, counts are not `[K]`, are fractions, negative or all 0, or
+        the power is above 1 or no scalar. Traced: NaN and a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -43,13 +43,16 @@ def class_power(labels: ArrayLike, counts: ArrayLike, *, power: ArrayLike) -> Fl
       Zhou et al., BBN, CVPR 2020.
     """
     array = _checks.integer("labels", labels)
+    if array.ndim != 0:  # as under jax.vmap
+        _checks.one_per_example("labels", array, "N")
     traced = _checks.scalar("power", power, -math.inf, 1.0, dtype=jnp.float32)
     inverse = 1 - (np.asarray(power, np.float64) if _checks.on_host(power) else traced)
-    if _checks.on_host(counts) and not np.any(np.asarray(counts)):
+    n = not_fractions(_checks.per_class("counts", counts))
+    if _checks.on_host(n) and not np.any(n):
         raise ValueError("counts are all 0: there is nothing to draw; count the labels first.")
-    table = inverse_frequency_weights(counts, power=inverse, allow_empty=True)
-    per_example = mean_one(table, counts) / jnp.sum(jnp.asarray(counts, table.dtype))
-    return _labels.look_up(per_example, array)
+    table = inverse_frequency_weights(n, power=inverse, allow_empty=True)
+    per_example = mean_one(table, n) / jnp.sum(jnp.asarray(n, table.dtype))
+    return _labels.looked_up(per_example, array)
 
 
 def mix_uniform(weights: ArrayLike, *, amount: ArrayLike) -> Float[Array, " N"]:
@@ -109,8 +112,19 @@ def clip_quantile(weights: ArrayLike, *, q: ArrayLike) -> Float[Array, " N"]:
     """
     w = _checks.example_weights(weights)
     level = _checks.scalar("q", q, 0.0, 1.0, dtype=w.dtype)
-    whole = replicated(w)  # a quantile is of all examples
-    largest = jnp.nanquantile(jnp.where(whole == 0, jnp.nan, whole), level)
+    largest = _quantile(replicated(w), level)  # a quantile is of all examples
     clipped = jnp.where(w == 0, 0, jnp.minimum(w, largest))
-    # A quantile passes over NaN; a bad number must not.
     return jnp.where(jnp.any(jnp.isnan(w)) | jnp.isnan(level), jnp.nan, clipped)
+
+
+def _quantile(w: Float[Array, " N"], level: Float[Array, ""]) -> Float[Array, ""]:
+    """The quantile of the weights above 0, interpolated linearly; 0 if there are none."""
+    ordered = jnp.sort(w)
+    kept = jnp.sum(w > 0)
+    place = level * jnp.maximum(kept - 1, 0).astype(w.dtype)
+    low = jnp.floor(place)
+    step = place - low
+    ends = w.size - kept + jnp.stack([low, jnp.ceil(place)]).astype(jnp.int32)
+    below, above = ordered.at[ends].get(mode="clip")
+    quantile: Array = below * (1 - step) + above * step
+    return quantile

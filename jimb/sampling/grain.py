@@ -169,8 +169,9 @@ class WeightedSelection(_Selection):
         changed = WeightedSelection(weights, self._num, seed=self._seed, shard_options=self._shard)
         if changed.num_examples != self.num_examples:
             raise ValueError(
-                f"weights must be of the same {self.num_examples} examples, "
-                f"got {changed.num_examples}."
+                f"weights must be of the same {self.num_examples} examples, got "
+                f"{changed.num_examples}; class weights become example weights by "
+                "jimb.take_class(weights, labels)."
             )
         return changed
 
@@ -416,7 +417,8 @@ def select(dataset: "grain.MapDataset[T]", selection: _Selection) -> "grain.MapD
     if len(dataset) != selection.num_examples:
         raise ValueError(
             f"the selection is of {selection.num_examples} examples, but the data set has "
-            f"{len(dataset)}; give the labels, weights or plan of this data set."
+            f"{len(dataset)}; give the labels, weights or plan of this data set. Class weights "
+            "become example weights by jimb.take_class(weights, labels)."
         )
     return grain.MapDataset.select_from_datasets([dataset], selection)
 

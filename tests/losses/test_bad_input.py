@@ -16,7 +16,6 @@ Z = np.zeros((2, 3), np.float32)
 Y = np.array([0, 2], np.int32)
 YB = np.zeros((2, 3), np.int32)
 N = np.array([5, 3, 2])
-EMPTY = np.array([5, 0, 2])
 IMAGE, IDS = np.zeros((2, 3, 4, 5), np.float32), np.zeros((2, 4, 5), np.int32)
 LDAM = functools.partial(jimb.ldam_loss, scale=30.0)
 
@@ -80,7 +79,12 @@ BAD_CALLS = [
             ((Z, Y, N[:2]), {}, ValueError, "counts must have"),
             ((Z, Y, YB), {}, ValueError, r"counts must be one number per class"),
             ((Z, Y, -N), {}, ValueError, "counts must lie in"),
-            ((Z, Y, EMPTY), {}, ValueError, "counts has no example of class 1"),
+            ((Z, np.eye(3)[Y], N), {}, TypeError, r"class ids, integers \[2\], .*argmax\(-1\)"),
+            ((Z, np.eye(3, dtype=int)[Y], N), {}, ValueError, r"take labels.argmax\(-1\)"),
+            ((Z, Y[:, None], N), {}, ValueError, r"drop the last axis with labels\[\.\.\., 0\]"),
+            ((Z, Y, N / 10), {}, ValueError, "counts must be numbers of examples, got fractions"),
+            ((Z, Y, 0 * N), {}, ValueError, "counts are all 0"),
+            ((Z, Y, N == 5), {}, TypeError, "counts must be numbers of examples, got bool"),
             ((Z, Y, N), {"beta": 1.5}, ValueError, r"beta must lie in \[0, 1\], got 1.5"),
             ((Z, Y, N), {"beta": -0.1}, ValueError, r"beta must lie in \[0, 1\], got -0.1"),
             ((Z, Y, N), {"beta": np.nan}, ValueError, r"beta must lie in \[0, 1\], got nan"),

@@ -174,6 +174,7 @@ def bits(tree):
 
 @pytest.mark.parametrize("keep", [1.0, N, N + 7, np.int32(N), np.float32(1)])
 @pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.filterwarnings("ignore:keep=37 is a number of examples, and there are 30")
 def test_to_keep_everything_is_the_plain_mean_bit_by_bit(keep, nan):
     losses = np.random.default_rng(4).normal(size=N).astype(np.float32) ** 2
     losses[5] = np.nan if nan else losses[5]
@@ -473,3 +474,11 @@ def test_nan_losses_are_reported_unless_they_are_masked():
             got = hard_example_weights(given, keep=1)
         np.testing.assert_array_equal(got, [0, 0, 1])
         hard_example_weights(given, keep=1, where=where)
+
+
+def test_more_examples_than_there_are_look_like_a_share():
+    with pytest.warns(UserWarning, match=r"keep=70 .*there are 2: all are kept.*as keep=0\.7\."):
+        np.testing.assert_array_equal(hard_example_weights(TWO, keep=70), [1, 1])
+    with pytest.warns(UserWarning, match=r"there are 2: all are kept\.$"):
+        jax.jit(lambda x: hard_example_weights(x, keep=np.int64(256)))(TWO)
+    hard_example_weights(TWO, keep=2)

@@ -276,3 +276,27 @@ def test_subnormal_device_weights_are_drawn_or_refused_but_not_garbled():
     plan = np.asarray(epoch_plan(KEY, weights, 1000))
     if not (plan == 1000).all():
         assert_promises(plan, weights, 1000)
+
+
+# --- class weights ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asarray", [np.asarray, jnp.asarray])
+@pytest.mark.parametrize(("num_classes", "num"), [(10, 50_000), (100, 10_847), (2, 1000), (3, 49)])
+def test_class_weights_are_refused(asarray, num_classes, num):
+    """They would visit the first K examples, and no other."""
+    weights = asarray(np.ones(num_classes, np.float32))
+    with pytest.raises(ValueError, match=r"jimb\.take_class\(weights, labels\).*num_examples=\d"):
+        sampling.epoch_plan(KEY, weights, num)
+    with pytest.raises(ValueError, match=rf"one per example, \[{num}\], got \[{num_classes}\]"):
+        sampling.epoch_plan(KEY, weights, num, num_examples=num)
+
+
+def test_many_visits_are_planned_where_the_number_of_examples_is_confirmed():
+    weights = np.array([1.0, 0.0, 3.0], np.float32)
+    plan = sampling.epoch_plan(KEY, weights, 800, num_examples=3)
+    np.testing.assert_array_equal(np.bincount(plan), [200, 0, 600])
+    assert_promises(sampling.epoch_plan(KEY, weights, 48), weights, 48)
+    for wrong in (2, 4):
+        with pytest.raises(ValueError, match=r"weights must be one per example"):
+            sampling.epoch_plan(KEY, weights, 8, num_examples=wrong)

@@ -142,7 +142,7 @@ def test_repr_tells_every_setting_apart_and_nothing_else():
         (lambda: jgrain.WeightedSelection([], 1), ValueError, r"one number per example, \[N\]"),
         (lambda: jgrain.WeightedSelection(np.ones((2, 2)), 1), ValueError, "one number per"),
         (lambda: jgrain.WeightedSelection([1, 2], 1), TypeError, "weights must be floating"),
-        (lambda: jgrain.WeightedSelection(["a"], 1), TypeError, "weights must be floating"),
+        (lambda: jgrain.WeightedSelection(["a"], 1), TypeError, "weights must be an array of num"),
         (lambda: jgrain.WeightedSelection([[1.0], []], 1), TypeError, "an array of numbers"),
         (lambda: jgrain.WeightedSelection(WEIGHTS, 0), ValueError, r"num must lie in \[1, 2\*\*63"),
         (lambda: weighted(seed=-1), ValueError, r"seed must lie in \[0, 2\*\*64\), got -1"),

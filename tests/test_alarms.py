@@ -1,0 +1,69 @@
+"""Valid input raises no alarm: `jax_debug_nans`, `jax_debug_infs`, checkify's own checks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental import checkify
+
+import jimb
+from jimb import sampling
+from tests.helpers.valid_calls import CALLS, WITH_EMPTY
+from tests.test_api import FUNCTIONS
+
+INDICES = checkify.user_checks | checkify.index_checks
+DIFFICULTY = [f"difficulty.{name}update" for name in ("", "data_map.", "last_loss.")]
+# To be removed: each is another file's, and is being mended there. Without jit, a masked label that
+# is no class passes through NaN in `losses._elements.finish`; so do the others on their own.
+NAN = [
+    *(name for name in CALLS if name.endswith("_loss") and "sigmoid_" not in name[:8]),
+    *DIFFICULTY,
+    *("metrics.compute", "metrics.geometric_mean", "posthoc.choose_threshold"),
+]
+# To be removed: what is masked is sent to a position outside.
+OUTSIDE = [*DIFFICULTY, "difficulty.forgetting.update", "difficulty.class_wise.update"]
+OUTSIDE += ["mining.pool.push"]
+TO_COME = pytest.mark.xfail
+
+
+def rows(expected_to_fail):
+    return [pytest.param(n, marks=TO_COME if n in expected_to_fail else ()) for n in CALLS]
+
+
+def test_the_table_has_every_public_function():
+    short = {name.removeprefix("jimb.") for name in FUNCTIONS}
+    losses = {name for name in short if name.startswith("losses.")}  # each is at the top, too
+    assert set(CALLS) == short - losses - {"sampling.grain.select"}  # of no arrays
+
+
+@pytest.mark.parametrize("name", rows(NAN))
+def test_no_nan_or_inf_is_computed_without_jit(name):
+    function, arrays = CALLS[name]
+    with jax.debug_nans(True), jax.debug_infs(True):
+        jax.block_until_ready(function(*arrays))
+
+
+@pytest.mark.parametrize("name", rows(OUTSIDE))
+def test_under_jit_no_index_is_outside_and_no_nan_or_inf_comes_out(name):
+    """And, where checkify's checks of floats compile in time, no NaN is computed."""
+    function, arrays = CALLS[name]
+    slow = name.startswith(("difficulty.", "metrics."))
+    checks = INDICES if slow else INDICES | checkify.float_checks
+    if name == "posthoc.choose":  # checkify cannot follow the scatter of a vmap
+        checks = checkify.user_checks
+    with jax.debug_nans(True), jax.debug_infs(True):
+        error, _ = jax.jit(checkify.checkify(lambda *x: function(*x), checks))(*arrays)
+    error.throw()
+
+
+def test_the_ends_of_the_parameters_raise_no_alarm():
+    with jax.debug_nans(True), jax.debug_infs(True):
+        for counts in ([6, 2, 1], jnp.array([6, 2, 1]), jnp.array([6, 0, 1])):
+            for given in ({"beta": 0.0}, {"beta": 1.0}, {"volume": 1.0}, {"volume": np.inf}):
+                jimb.effective_number_weights(counts, **given)
+            for power in (1.0, 0.0, -1.0):
+                sampling.class_power(jnp.array([0, 2]), counts, power=power)
+        for beta in (0.0, 0.999, 1.0):
+            jax.grad(lambda b: jimb.effective_number_weights(WITH_EMPTY, beta=b)[0])(beta)
+        for q in (0.0, 0.3, 1.0):
+            sampling.clip_quantile(jnp.zeros(3), q=q)
