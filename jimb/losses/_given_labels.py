@@ -124,8 +124,8 @@ def _one_per_row(ids: Array, logits: Array, otherwise: str | None = None) -> Non
             f"if the classes are on axis {moved[0]} of logits, move them to the end: "
             f"jnp.moveaxis(logits, {moved[0]}, -1)"
         )
-    elif ids.shape == (*batch, 1):
-        hint = "take labels.squeeze(-1)"
+    elif ids.shape[:-1] == batch:
+        hint = _checks.instead_of_one_hot("labels", ids.shape)
     raise ValueError(
         f"integer labels must have the shape {list(batch)} of the batch, logits.shape[:-1], got "
         f"{_checks.describe(ids)} for logits {list(logits.shape)}; {hint}."
