@@ -101,6 +101,16 @@ def test_counts_of_negative_int8_labels_do_not_wrap():
     np.testing.assert_array_equal(np.flatnonzero(np.asarray(counts)), [5])
 
 
+def test_valid_masks_raise_no_alarm():
+    labels, where = jnp.array([[0, 3], [-1, 2]]), jnp.array([[True, False], [False, True]])
+    check = checkify.checkify(
+        lambda y, m: jimb.class_counts(y, 3, where=m), errors=checkify.all_checks
+    )
+    error, counts = jax.jit(check)(labels, where)
+    assert error.get() is None
+    np.testing.assert_array_equal(counts, [1, 0, 1])
+
+
 def test_counts_under_jit_and_vmap():
     labels = np.random.default_rng(1).integers(0, 5, (6, 50))
     counts = jax.jit(jax.vmap(lambda y: jimb.class_counts(y, 5)))(jnp.asarray(labels))
