@@ -143,7 +143,7 @@ def integer(name: str, value: ArrayLike) -> Array:
     return array
 
 
-def same_shape(name: str, array: Array, shape: tuple[int, ...], of: str) -> None:
+def same_shape(name: str, array: Array | np.ndarray, shape: tuple[int, ...], of: str) -> None:
     """ValueError unless `array` has exactly this shape."""
     if array.shape != shape:
         raise ValueError(
@@ -232,3 +232,8 @@ def scalar(
             f"{name} must be a scalar, got {describe(checked)}; use jax.vmap to try several values."
         )
     return checked
+
+
+def named(x: Any) -> str:
+    """What `x` is, for error sentences: `int32[2, 2]` of an array, else the type's name."""
+    return describe(x) if hasattr(x, "dtype") and hasattr(x, "shape") else type(x).__name__
