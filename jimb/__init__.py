@@ -1,5 +1,6 @@
 """Pure-functional JAX losses, weights, difficulty and sampling for imbalanced classes."""
 
+from jimb import counting as counting
 from jimb import difficulty as difficulty
 from jimb import losses as losses
 from jimb import metrics as metrics

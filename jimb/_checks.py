@@ -150,7 +150,7 @@ def instead_of_one_hot(name: str, shape: tuple[int, ...]) -> str:
     return f"of one-hot labels take {name}.argmax(-1)"
 
 
-def same_shape(name: str, array: Array, shape: tuple[int, ...], of: str) -> None:
+def same_shape(name: str, array: Array | np.ndarray, shape: tuple[int, ...], of: str) -> None:
     """ValueError unless `array` has exactly this shape."""
     if array.shape != shape:
         advice = "reshape or index it to fit"
@@ -314,3 +314,8 @@ def one_per_example(name: str, array: Array | np.ndarray, axis: str) -> None:
     raise ValueError(
         f"{name} must be one number per example, [{axis}], got {describe(array)}{advice}."
     )
+
+
+def named(x: Any) -> str:
+    """What `x` is, for error sentences: `int32[2, 2]` of an array, else the type's name."""
+    return describe(x) if hasattr(x, "dtype") and hasattr(x, "shape") else type(x).__name__

@@ -5,16 +5,19 @@ primitives here run with no mesh and on Auto and Explicit meshes; all other file
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jimb import _checks
+from jimb import _checks, _clock, _ids
 from jimb._notice import noticed
-from jimb._one_hot import class_ids, not_one_hot
+from jimb._one_hot import not_one_hot
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
+
+_PART = 2**30  # labels that are counted in one int32
 
 
 def look_up(
@@ -42,12 +45,11 @@ def look_up_rows(
 
 
 def class_sums(labels: Integer[Array, "*batch"], values: Array, num_classes: int) -> Array:
-    """Sums of `values` by label; labels outside are dropped.
+    """Sums of `values` by label; the label K and all others outside are dropped.
 
-    A scalar, or one number per label, gives `[K]`; one row per label gives `[K, F]`. There is a
-    place for the label K, which `positions` has for what is masked: to a checker of indices, no
-    position outside.
+    A scalar, or one number per label, gives `[K]`; one row per label gives `[K, F]`.
     """
+    # What is dropped has a row of its own: a position outside is an error for `index_checks`.
     zeros = jnp.zeros((num_classes + 1, *values.shape[labels.ndim :]), values.dtype)
     sums: Array = zeros.at[labels].add(
         values,
@@ -56,6 +58,24 @@ def class_sums(labels: Integer[Array, "*batch"], values: Array, num_classes: int
         out_sharding=jax.typeof(zeros).sharding,
     )
     return sums[:num_classes]
+
+
+def counted(cells: Integer[Array, "*batch"], size: int) -> tuple[Array, Array]:
+    """How often each position below `size` comes, as the hands of a clock; `size` is dropped."""
+    parts = -(-cells.size // _PART)
+    if parts <= 1:
+        return _clock.hands(class_sums(cells, jnp.int32(1), size), None)
+    _checks.size(f"classes, or pairs of them, times parts of {_PART} labels,", parts * size)
+    # A count of int32 each for several parts of the batch, dealt out along its longest axis.
+    axis = int(np.argmax(cells.shape))
+    place = jax.lax.broadcasted_iota(
+        jnp.uint32, cells.shape, axis, out_sharding=jax.typeof(cells).sharding
+    )
+    part = (place % np.uint32(parts)).astype(jnp.int32)
+    cells = jnp.where(cells < size, part * size + cells, parts * size)
+    sums = class_sums(cells, jnp.int32(1), parts * size).reshape(parts, size)
+    counts, rough = _clock.hands(sums, None)
+    return _clock.settled(jnp.sum(counts, 0, dtype=jnp.int32), jnp.sum(rough, 0))
 
 
 def in_range(
@@ -86,6 +106,8 @@ def positions(
 
     NumPy or Python values outside raise; traced ones leave a checkify message.
     """
+    if _checks.on_host(values) and np.size(values) == 0:  # [] is of floats
+        values = np.zeros(np.shape(values), np.int32)
     array = _checks.integer(name, values)
     mask = _checks.mask(where, array.shape, name)
     raise_if_outside(name, values, size, where, of)
@@ -96,7 +118,8 @@ def positions(
     return jnp.where(report(valid | ~mask, message) & mask, safe, size)
 
 
-def _on_host(values: ArrayLike, where: ArrayLike | None) -> bool:
+def on_host(values: ArrayLike, where: ArrayLike | None) -> bool:
+    """Whether both can be looked at without a sync."""
     return _checks.on_host(values) and (where is None or _checks.on_host(where))
 
 
@@ -104,7 +127,7 @@ def raise_if_outside(
     name: str, values: ArrayLike, size: int, where: ArrayLike | None, of: str
 ) -> None:
     """ValueError where NumPy or Python values lie outside [0, size), unmasked."""
-    if not _on_host(values, where):
+    if not on_host(values, where):
         return
     host = np.asarray(values)
     outside = (host < 0) | (host >= size)
@@ -118,6 +141,11 @@ def raise_if_outside(
         )
 
 
+def class_ids(name: str, labels: Any, num_classes: int) -> Array | np.ndarray:
+    """Class ids of any shape, NumPy where they are on the host; not one-hot, and integers."""
+    return _ids.class_ids(name, not_one_hot(name, labels, num_classes), num_classes)
+
+
 def class_counts(
     labels: ArrayLike, num_classes: int, *, where: ArrayLike | None = None
 ) -> Integer[Array, " K"] | np.ndarray:
@@ -127,38 +155,64 @@ def class_counts(
     or Python labels give NumPy counts, so that what is made from them can still be checked (an
     empty class, say); device labels give a device array, and nothing waits for it.
 
+    Where the data set comes in batches, sum their NumPy counts, which are int64 (a jitted function
+    takes those beyond 2³¹ by `.astype(float)`: JAX cuts int64 arguments to int32). Counts on a
+    device are int32, whose sum would wrap beyond 2³¹ without a word: there `counting.update` adds
+    batches, also inside `jit`, `scan` and `shard_map`, exactly up to 2⁵³.
+
     Args:
       labels: integers in [0, K), any shape.
       num_classes: K.
       where: booleans of the labels' shape; False leaves a label out.
 
     Returns:
-      int32 counts, `[K]`.
+      Counts `[K]`: int64 of NumPy or Python labels, int32 (int64 under x64) on a device.
 
     Raises:
       TypeError: labels or K are not integers, or `where` is not boolean.
       ValueError: K is below 1, shapes differ, or NumPy or Python labels lie outside [0, K)
         unmasked or are one-hot. Traced ones outside are dropped, with a checkify message; so is
-        said where traced ones are one-hot.
+        said where traced ones are one-hot. Device labels are 2³¹ or more, without x64.
 
     Example:
-      >>> import jimb
+      >>> import jax.numpy as jnp, jimb
       >>> jimb.class_counts([0, 0, 0, 2], num_classes=3)
-      array([3, 0, 1], dtype=int32)
+      array([3, 0, 1])
+
+      Of many masks, on the host and on the device (see `counting` for `scan` and `shard_map`):
+
+      >>> masks = [[[0, 0], [0, 1]], [[0, 2], [0, 0]]]
+      >>> sum(jimb.class_counts(mask, 3) for mask in masks)
+      array([6, 1, 1])
+      >>> state = jimb.counting.init(3)
+      >>> for mask in masks:
+      ...     state = jimb.counting.update(state, jnp.array(mask))
+      >>> print(jimb.counting.compute(state))
+      [6. 1. 1.]
     """
     num_classes = _checks.size("num_classes", num_classes)
-    labels = class_ids("labels", labels, num_classes)
-    if not _on_host(labels, where):
+    values = class_ids("labels", labels, num_classes)
+    if not on_host(labels, where):
+        labels = values
         cells = positions("labels", labels, num_classes, where, "classes")
-        return class_sums(cells, jnp.int32(1), num_classes)
-    values = np.asarray(labels)
+        one = jnp.ones((), int)
+        if cells.size >= 2**31 and one.dtype == jnp.int32:
+            raise ValueError(
+                f"labels are {cells.size}, of which int32 counts may wrap; add them to a state by "
+                "jimb.counting.update, which counts up to 2**53."
+            )
+        return class_sums(cells, one, num_classes)
+    values = np.asarray(values)
     if values.size == 0:
-        return np.zeros(num_classes, np.int32)
-    _checks.integer("labels", values)
+        return np.zeros(num_classes, np.int64)
     _checks.mask(where, values.shape, "labels")
     raise_if_outside("labels", values, num_classes, where, "classes")
-    kept = values if where is None else values[np.asarray(where)]
-    return np.bincount(kept.ravel(), minlength=num_classes).astype(np.int32)
+    kept = (values if where is None else values[np.asarray(where)]).ravel()
+    counts = np.zeros(num_classes, np.int64)
+    for start in range(0, kept.size, 2**24):  # NumPy counts in int64, eight bytes a label
+        part = kept[start : start + 2**24].astype(np.int64)
+        counts += np.bincount(part, minlength=num_classes)
+    return counts
 
 
 def take_class(table: ArrayLike, labels: ArrayLike) -> Float[Array, "*batch"]:

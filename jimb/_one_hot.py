@@ -10,14 +10,6 @@ from jimb._notice import noticed
 from jimb._typing import Array
 
 
-def class_ids(name: str, labels: Any, num_classes: int) -> Array | np.ndarray:
-    """`not_one_hot`, and TypeError unless they are integers."""
-    array = not_one_hot(name, labels, num_classes)
-    if array.size and not jnp.issubdtype(array.dtype, jnp.integer):
-        raise _checks.not_integers(name, labels, array)
-    return array
-
-
 def not_one_hot(name: str, labels: Any, num_classes: int) -> Array | np.ndarray:
     """The labels as an array, NumPy where they are on the host.
 

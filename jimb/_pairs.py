@@ -57,11 +57,10 @@ def split(a: Array) -> Pair:
 
 
 def product(a: Array, b: Array) -> Pair:
-    """`a * b`."""
+    """`a * b`, exactly."""
     (a_high, a_low), (b_high, b_low) = split(a), split(b)
-    first, error_1 = two_sum(a_high * b_high, a_high * b_low)
-    second, error_2 = two_sum(first, a_low * b_high)
-    return two_sum(second, (error_1 + error_2) + a_low * b_low)
+    high = _rounded(a * b)
+    return high, ((a_high * b_high - high) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
 def multiply(a: Pair, b: Pair) -> Pair:
@@ -83,7 +82,7 @@ def sqrt(a: Pair) -> Pair:
     guess = jnp.sqrt(a[0])
     high, low = product(guess, guess)
     missing = ((a[0] - high) - low) + a[1]
-    return two_sum(guess, jnp.where(guess == 0, 0, missing / (2 * guess)))
+    return two_sum(guess, missing / jnp.where(guess == 0, 1, 2 * guess))
 
 
 _LOG2_HIGH = np.float32(0.693359375)  # 10 bits: its products with an exponent are exact

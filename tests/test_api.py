@@ -21,6 +21,7 @@ TRACKERS = [
 ]
 MODULES = [
     jimb,
+    jimb.counting,
     jimb.losses,
     jimb.difficulty,
     *TRACKERS,

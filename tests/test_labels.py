@@ -26,7 +26,7 @@ def test_host_labels_give_numpy_counts():
     for given in (labels, labels.tolist(), tuple(labels.ravel().tolist())):
         counts = jimb.class_counts(given, 8)
         assert type(counts) is np.ndarray
-        assert counts.dtype == np.int32
+        assert counts.dtype == np.int64  # whose sum over batches does not wrap
         np.testing.assert_array_equal(counts, expected)
 
 
@@ -64,6 +64,16 @@ def test_host_labels_beyond_32_bits_do_not_wrap_into_a_class():
         jimb.class_counts(np.array([2**32 + 1, 0]), 3)
 
 
+def test_host_labels_of_uint64():
+    np.testing.assert_array_equal(jimb.class_counts(np.array([0, 2, 2], np.uint64), 3), [1, 0, 2])
+
+
+def test_host_labels_are_counted_a_part_at_a_time():
+    labels = np.zeros(2**24 + 5, np.uint8)
+    labels[-3:] = 1
+    np.testing.assert_array_equal(jimb.class_counts(labels, 2), [2**24 + 2, 3])
+
+
 def test_masked_host_labels_may_be_out_of_range():
     counts = jimb.class_counts([0, -1, 99], 2, where=[True, False, False])
     np.testing.assert_array_equal(counts, [1, 0])
@@ -83,7 +93,7 @@ def test_masked_traced_labels_out_of_range_leave_no_message():
 @pytest.mark.parametrize("labels", [[], np.zeros((0,), np.int64), jnp.zeros((0, 4), jnp.int32)])
 def test_no_labels_give_zero_counts(labels):
     counts = jimb.class_counts(labels, 3)
-    assert counts.dtype == np.int32
+    assert counts.dtype == (np.int64 if isinstance(counts, np.ndarray) else np.int32)
     np.testing.assert_array_equal(counts, [0, 0, 0])
 
 
@@ -101,6 +111,16 @@ def test_counts_of_negative_int8_labels_do_not_wrap():
     np.testing.assert_array_equal(np.flatnonzero(np.asarray(counts)), [5])
 
 
+def test_valid_masks_raise_no_alarm():
+    labels, where = jnp.array([[0, 3], [-1, 2]]), jnp.array([[True, False], [False, True]])
+    check = checkify.checkify(
+        lambda y, m: jimb.class_counts(y, 3, where=m), errors=checkify.all_checks
+    )
+    error, counts = jax.jit(check)(labels, where)
+    assert error.get() is None
+    np.testing.assert_array_equal(counts, [1, 0, 1])
+
+
 def test_counts_under_jit_and_vmap():
     labels = np.random.default_rng(1).integers(0, 5, (6, 50))
     counts = jax.jit(jax.vmap(lambda y: jimb.class_counts(y, 5)))(jnp.asarray(labels))
@@ -112,6 +132,10 @@ def test_counts_refuse_wrong_types_and_shapes():
         jimb.class_counts(np.array([0.0, 1.0]), 3)
     with pytest.raises(TypeError, match="integers"):
         jimb.class_counts(jnp.array([True]), 3)
+    with pytest.raises(TypeError, match=r"labels must be integers, got 'cat'; number the classes"):
+        jimb.class_counts(np.array(["cat", "dog"]), 3)
+    with pytest.raises(TypeError, match=r"got float32\[4, 3\]; of logits.*labels\.argmax\(-1\)"):
+        jimb.class_counts(jnp.ones((4, 3)), 3)
     with pytest.raises(TypeError, match="where must be boolean"):
         jimb.class_counts([0, 1], 3, where=[1, 0])
     with pytest.raises(ValueError, match="where must have the shape"):

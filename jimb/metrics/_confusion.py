@@ -1,21 +1,36 @@
 """Confusion counts as a pytree of sums."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
-from jimb import _checks, _labels
-from jimb._report import report
-from jimb._typing import Array, ArrayLike, Integer
+from jimb import _checks, _clock, _ids, _labels
+from jimb._typing import Array, ArrayLike, Float, Integer
 
 
-class ConfusionState(NamedTuple):
-    """Confusion counts, int32 `[K, K]`: row the true class, column the predicted one.
+class _Fields(NamedTuple):
+    counts: Integer[Array, "K K"]
+    rough: Float[Array, "K K"]
 
-    A negative count is one that went beyond 2³¹ - 1; the measures are then NaN.
+
+class ConfusionState(_clock.Hands, _Fields):
+    """Confusion counts `[K, K]`, exact up to 2⁵³: row the true class, column the predicted one.
+
+    `ConfusionState(counts)` makes one of a matrix that is known, another library's or an older
+    state's. `counting.to_numpy` has the exact counts at any size. States add up leaf by leaf, under
+    `jax.lax.psum` too, as long as n of them hold no more than 2⁵⁵ / n examples of a cell.
+
+    Attributes:
+      counts: int32, the number itself below 2³¹, modulo 2³² beyond.
+      rough: float32, the same number rounded; NaN, for good, beyond 2⁵³.
     """
 
-    counts: Integer[Array, "K K"]
+    __slots__ = ()
+
+    def __new__(cls, counts: Any, rough: Any = None) -> "ConfusionState":
+        """Both hands; the second may be left out where `counts` are plain counts."""
+        return super().__new__(cls, *_clock.hands(counts, rough))
 
 
 def init(num_classes: int) -> ConfusionState:
@@ -38,7 +53,7 @@ def init(num_classes: int) -> ConfusionState:
     """
     k = _checks.size("num_classes", num_classes)
     _checks.size("num_classes ** 2, the number of cells,", k * k)
-    return ConfusionState(jnp.zeros((k, k), jnp.int32))
+    return ConfusionState(jnp.zeros((k, k), jnp.int32), jnp.zeros((k, k), jnp.float32))
 
 
 def update(
@@ -56,7 +71,7 @@ def update(
         batch = jimb.metrics.update(jimb.metrics.init(K), predictions, labels)
         state = jimb.metrics.merge(state, jax.lax.psum(batch, "data"))
 
-    A count that would go beyond 2³¹ - 1 becomes and stays -1, and the measures NaN.
+    Counts go on beyond int32. One beyond 2⁵³ is lost, and the measures NaN for good.
 
     Args:
       state: from `init`, `update` or `merge`.
@@ -65,12 +80,14 @@ def update(
       where: booleans of the same shape; False leaves an example out.
 
     Returns:
-      A state of the same shape and dtype.
+      A state of the same shape and dtypes.
 
     Raises:
-      TypeError: predictions or labels are not integers, or `where` is not boolean.
-      ValueError: shapes differ, or Python or NumPy values lie outside [0, K) unmasked. Traced ones
-        are dropped, with a checkify message. A count beyond 2³¹ - 1 leaves one, too.
+      TypeError: the state is no `ConfusionState`, predictions or labels are not integers, or
+        `where` is not boolean.
+      ValueError: shapes differ, predictions and labels are one-hot, or Python or NumPy values lie
+        outside [0, K) unmasked. Traced ones are dropped, with a checkify message. A count beyond
+        2⁵³ leaves one, too.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -80,9 +97,8 @@ def update(
       [[1 1]
        [0 1]]
     """
-    num_classes = state.counts.shape[0]
-    shape = jnp.asarray(labels).shape
-    _checks.same_shape("predictions", jnp.asarray(predictions), shape, "labels")
+    num_classes = matrix("state", state).shape[0]
+    _ids.check_both(predictions, labels, num_classes)
     column, predicted = _labels.in_range(
         _labels.positions("predictions", predictions, num_classes, where, "classes"), num_classes
     )
@@ -91,8 +107,8 @@ def update(
     )
     size = num_classes * num_classes
     cells = jnp.where(predicted & labelled, row * num_classes + column, size)
-    added = _labels.class_sums(cells, jnp.int32(1), size)
-    return ConfusionState(_added(state.counts, added.reshape(num_classes, num_classes)))
+    batch = [hand.reshape(num_classes, num_classes) for hand in _labels.counted(cells, size)]
+    return merge(state, ConfusionState(*batch))
 
 
 def merge(left: ConfusionState, right: ConfusionState) -> ConfusionState:
@@ -103,10 +119,11 @@ def merge(left: ConfusionState, right: ConfusionState) -> ConfusionState:
       right: another, of the same K.
 
     Returns:
-      Their sum; -1 for a count beyond 2³¹ - 1, as in `update`.
+      Their sum.
 
     Raises:
-      ValueError: the numbers of classes differ. A count beyond 2³¹ - 1 leaves a checkify message.
+      TypeError: one is no `ConfusionState`.
+      ValueError: the numbers of classes differ. A count beyond 2⁵³ leaves a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -115,16 +132,22 @@ def merge(left: ConfusionState, right: ConfusionState) -> ConfusionState:
       [[0 0]
        [0 2]]
     """
-    _checks.same_shape("right.counts", right.counts, left.counts.shape, "left.counts")
-    return ConfusionState(_added(left.counts, right.counts))
+    shape = matrix("left", left).shape
+    _checks.same_shape("right.counts", matrix("right", right), shape, "left.counts")
+    return ConfusionState(*_clock.added(left, right))
 
 
-def _added(left: Integer[Array, "K K"], right: Integer[Array, "K K"]) -> Integer[Array, "K K"]:
-    """The sum, with -1 for what int32 does not hold: further sums must not come back from there."""
-    total = left + right
-    counted = report(
-        (left >= 0) & (right >= 0) & (total >= 0),
-        "a confusion count went beyond 2**31 - 1, and the measures are NaN; keep the counts of "
-        "fewer examples in one state.",
-    )
-    return jnp.where(counted, total, -1)
+def matrix(name: str, state: Any) -> Array | np.ndarray:
+    """The hand that is exact; a state may have been made from another library's matrix."""
+    if not isinstance(state, ConfusionState):
+        raise TypeError(
+            f"{name} must be a ConfusionState, got {_checks.named(state)}; count predictions by "
+            "metrics.update(metrics.init(K), predictions, labels), or make a state of a matrix "
+            "[K, K], rows true, by metrics.ConfusionState(matrix)."
+        )
+    counts: Array | np.ndarray = state.counts
+    if getattr(counts, "dtype", None) != jnp.int32 or state.rough.dtype != jnp.float32:
+        raise TypeError(f"{name}.counts must be integers, got {_checks.named(counts)}; cast them.")
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0:
+        raise ValueError(f"{name}.counts must be [K, K], got {_checks.describe(counts)}.")
+    return counts

@@ -5,9 +5,8 @@ import numpy as np
 
 from jimb import _checks, _pairs
 from jimb._typing import Array, ArrayLike, Float
-from jimb.metrics import _integers
 from jimb.metrics._confusion import ConfusionState
-from jimb.metrics._tally import cells, divide, rounded, tally
+from jimb.metrics._tally import cells, quotient, rounded, share, tally
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -26,7 +25,7 @@ def expected_cost(state: ConfusionState, costs: ArrayLike) -> Float[Array, ""]:
       A float32 scalar in the unit of the costs; NaN if there are no examples.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts or costs are not `[K, K]`, or costs are not finite. Traced: NaN and a
         checkify message.
 
@@ -40,9 +39,9 @@ def expected_cost(state: ConfusionState, costs: ArrayLike) -> Float[Array, ""]:
     Reference:
       Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001.
     """
-    counts, t = cells(state), tally(state)
+    (high, low), t = cells(state)[0], tally(state)
     table = _checks.bounded("costs", costs, -_LARGEST, _LARGEST, dtype=jnp.float32)
-    _checks.same_shape("costs", table, counts.shape, "state.counts")
-    flat, total = _integers.to_pair(_integers.widen(counts.ravel())), _integers.to_pair(t.total)
-    terms = _pairs.multiply(divide(flat, total), (table.ravel(), jnp.zeros_like(table.ravel())))
-    return rounded(t, _pairs.sums(terms)[0])
+    _checks.same_shape("costs", table, high.shape, "state.counts")
+    shares = quotient(share((high.ravel(), low.ravel()), t.total))
+    terms = _pairs.multiply(shares, (table.ravel(), jnp.zeros_like(table.ravel())))
+    return rounded(t, _pairs.sums(terms)[0], of=t.total)

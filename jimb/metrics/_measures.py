@@ -9,9 +9,20 @@ from jimb._pairs import Pair
 from jimb._typing import Array, Float
 from jimb.metrics import _integers
 from jimb.metrics._confusion import ConfusionState
+from jimb.metrics._logarithm import log
 from jimb.metrics._matthews import correlation
-from jimb.metrics._per_class import f1s, precisions
-from jimb.metrics._tally import Tally, divide, mean, ratio, recalls, rounded, some, tally
+from jimb.metrics._per_class import both, per_class
+from jimb.metrics._tally import (
+    Fraction,
+    Tally,
+    mean,
+    quotient,
+    quotients,
+    rounded,
+    share,
+    some,
+    tally,
+)
 
 
 class Measures(NamedTuple):
@@ -50,10 +61,10 @@ def compute(state: ConfusionState) -> Measures:
     Returns:
       `Measures`, float32. NaN stands for a class without examples (in `per_class_recall`), for one
       with neither examples nor predictions (in the other two), and for everything where there are
-      no examples at all or a count went beyond int32.
+      no examples at all or a count went beyond 2⁵³.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -65,15 +76,18 @@ def compute(state: ConfusionState) -> Measures:
       0.75 [1.  0.5]
     """
     t = tally(state)
+    recalls, precisions, f1s = per_class(t)
+    overall = _accuracy(t), _balanced(t, recalls), _macro_f1(t, f1s), correlation(t), _log_mean(t)
+    accuracy, balanced, macro_f1, matthews, log_mean = quotients(*overall)
     return Measures(
-        accuracy=rounded(t, ratio(_hits(t), t.total)),
-        balanced_accuracy=rounded(t, _balanced(t)),
-        geometric_mean=rounded(t, _geometric(t)),
-        macro_f1=rounded(t, _macro_f1(t)),
-        matthews_correlation=rounded(t, correlation(t)),
-        per_class_recall=rounded(t, recalls(t)),
-        per_class_precision=rounded(t, precisions(t)),
-        per_class_f1=rounded(t, f1s(t)),
+        accuracy=rounded(t, accuracy, of=t.total),
+        balanced_accuracy=rounded(t, balanced, of=t.total),
+        geometric_mean=rounded(t, _geometric(t, log_mean), of=t.total),
+        macro_f1=rounded(t, macro_f1, of=t.total),
+        matthews_correlation=rounded(t, matthews, of=t.total),
+        per_class_recall=rounded(t, recalls, of=t.examples),
+        per_class_precision=rounded(t, precisions, of=both(t)),
+        per_class_f1=rounded(t, f1s, of=both(t)),
     )
 
 
@@ -87,7 +101,7 @@ def accuracy(state: ConfusionState) -> Float[Array, ""]:
       A float32 scalar in [0, 1]; NaN if there are no examples.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -98,7 +112,7 @@ def accuracy(state: ConfusionState) -> Float[Array, ""]:
       0.75
     """
     t = tally(state)
-    return rounded(t, ratio(_hits(t), t.total))
+    return rounded(t, quotient(_accuracy(t)), of=t.total)
 
 
 def balanced_accuracy(state: ConfusionState) -> Float[Array, ""]:
@@ -111,7 +125,7 @@ def balanced_accuracy(state: ConfusionState) -> Float[Array, ""]:
       A float32 scalar in [0, 1]; NaN if there are no examples.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -125,7 +139,8 @@ def balanced_accuracy(state: ConfusionState) -> Float[Array, ""]:
       Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010.
     """
     t = tally(state)
-    return rounded(t, _balanced(t))
+    recalls = quotient(share(t.hits, t.examples))
+    return rounded(t, quotient(_balanced(t, recalls)), of=t.total)
 
 
 def geometric_mean(state: ConfusionState) -> Float[Array, ""]:
@@ -140,7 +155,7 @@ def geometric_mean(state: ConfusionState) -> Float[Array, ""]:
       A float32 scalar in [0, 1]; NaN if there are no examples.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -154,7 +169,7 @@ def geometric_mean(state: ConfusionState) -> Float[Array, ""]:
       Kubat and Matwin, Addressing the Curse of Imbalanced Training Sets, ICML 1997.
     """
     t = tally(state)
-    return rounded(t, _geometric(t))
+    return rounded(t, _geometric(t, quotient(_log_mean(t))), of=t.total)
 
 
 def macro_f1(state: ConfusionState) -> Float[Array, ""]:
@@ -167,7 +182,7 @@ def macro_f1(state: ConfusionState) -> Float[Array, ""]:
       A float32 scalar in [0, 1]; NaN if there are no examples.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -178,7 +193,8 @@ def macro_f1(state: ConfusionState) -> Float[Array, ""]:
       0.73333335
     """
     t = tally(state)
-    return rounded(t, _macro_f1(t))
+    f1s = quotient(share(_integers.add(t.hits, t.hits), both(t)))
+    return rounded(t, quotient(_macro_f1(t, f1s)), of=t.total)
 
 
 def matthews_correlation(state: ConfusionState) -> Float[Array, ""]:
@@ -196,7 +212,7 @@ def matthews_correlation(state: ConfusionState) -> Float[Array, ""]:
       there are no examples.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -211,26 +227,28 @@ def matthews_correlation(state: ConfusionState) -> Float[Array, ""]:
       a K-Category Correlation Coefficient, 2004.
     """
     t = tally(state)
-    return rounded(t, correlation(t))
+    return rounded(t, quotient(correlation(t)), of=t.total)
 
 
-def _hits(t: Tally) -> _integers.Wide:
-    return _integers.total(t.hits, 0)
+def _accuracy(t: Tally) -> Fraction:
+    return share(_integers.total(t.hits, 0), t.total)
 
 
-def _balanced(t: Tally) -> Pair:
-    return mean(recalls(t), some(t.examples))
+def _balanced(t: Tally, recalls: Pair) -> Fraction:
+    return mean(recalls, some(t.examples))
 
 
-def _macro_f1(t: Tally) -> Pair:
-    return mean(f1s(t), some(t.examples) | some(t.predictions))
+def _macro_f1(t: Tally, f1s: Pair) -> Fraction:
+    return mean(f1s, some(both(t)))
 
 
-def _geometric(t: Tally) -> Pair:
-    present, never = some(t.examples), some(t.examples) & ~some(t.hits)
-    hits, one = _integers.to_pair(t.hits), jnp.ones_like(t.counted, jnp.float32)
-    inverse = divide(_integers.to_pair(t.examples), hits)
-    safe = jnp.where(present & ~never, inverse[0], one), jnp.where(present, inverse[1], 0)
-    high, low = mean(_pairs.log(safe), present)
-    root = _pairs.exp((-high, -low))
-    return jnp.where(jnp.any(never), 0, root[0]), root[1]
+def _log_mean(t: Tally) -> Fraction:
+    """The mean of what the recalls lack, `-log R_c`, over the classes that have some."""
+    known = some(t.hits)
+    high, low = quotient(share(t.examples, t.hits))
+    return mean(log((jnp.where(known, high, 1), jnp.where(known, low, 0))), some(t.examples))
+
+
+def _geometric(t: Tally, log_mean: Pair) -> Pair:
+    high, low = _pairs.exp((-log_mean[0], -log_mean[1]))
+    return jnp.where(jnp.any(some(t.examples) & ~some(t.hits)), 0, high), low

@@ -4,23 +4,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels
+from jimb._clock import Wide
 from jimb._pairs import Pair
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 from jimb.metrics import _integers
-from jimb.metrics._confusion import ConfusionState
-from jimb.metrics._tally import Tally, ratio, recalls, rounded, some, tally
+from jimb.metrics._confusion import ConfusionState, matrix
+from jimb.metrics._tally import Tally, quotient, quotients, rounded, share, tally
 
 
-def precisions(t: Tally) -> Pair:
-    """0 without predictions, but NaN without examples as well."""
-    high, low = ratio(t.hits, t.predictions)
-    return jnp.where(some(t.examples) & ~some(t.predictions), 0, high), low
+def both(t: Tally) -> Wide:
+    """Examples and predictions together."""
+    return _integers.add(t.examples, t.predictions)
 
 
-def f1s(t: Tally) -> Pair:
-    """`2·hits / (examples + predictions)`."""
-    return ratio(_integers.add(t.hits, t.hits), _integers.add(t.examples, t.predictions))
+def per_class(t: Tally) -> list[Pair]:
+    """Recalls, precisions and F1s; 0 where there is nothing that they are of."""
+    parts = t.hits, t.hits, _integers.add(t.hits, t.hits)
+    return quotients(*map(share, parts, (t.examples, t.predictions, both(t))))
 
 
 def per_class_recall(state: ConfusionState) -> Float[Array, " K"]:
@@ -33,7 +34,7 @@ def per_class_recall(state: ConfusionState) -> Float[Array, " K"]:
       Recalls `[K]` in [0, 1], float32; NaN for a class without examples.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -44,7 +45,7 @@ def per_class_recall(state: ConfusionState) -> Float[Array, " K"]:
       [0.5 1.  nan]
     """
     t = tally(state)
-    return rounded(t, recalls(t))
+    return rounded(t, quotient(share(t.hits, t.examples)), of=t.examples)
 
 
 def per_class_precision(state: ConfusionState) -> Float[Array, " K"]:
@@ -58,7 +59,7 @@ def per_class_precision(state: ConfusionState) -> Float[Array, " K"]:
       NaN for one that has neither.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -69,7 +70,7 @@ def per_class_precision(state: ConfusionState) -> Float[Array, " K"]:
       [0.75 0.    nan]
     """
     t = tally(state)
-    return rounded(t, precisions(t))
+    return rounded(t, quotient(share(t.hits, t.predictions)), of=both(t))
 
 
 def per_class_f1(state: ConfusionState) -> Float[Array, " K"]:
@@ -82,7 +83,7 @@ def per_class_f1(state: ConfusionState) -> Float[Array, " K"]:
       F1 `[K]` in [0, 1], float32; NaN for a class with neither examples nor predictions.
 
     Raises:
-      TypeError: the counts are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`.
 
     Example:
@@ -93,7 +94,8 @@ def per_class_f1(state: ConfusionState) -> Float[Array, " K"]:
       [0.8        0.6666667        nan]
     """
     t = tally(state)
-    return rounded(t, f1s(t))
+    f1s = quotient(share(_integers.add(t.hits, t.hits), both(t)))
+    return rounded(t, f1s, of=both(t))
 
 
 def f1(state: ConfusionState, *, positive: ArrayLike = 1) -> Float[Array, "*any"]:
@@ -107,7 +109,7 @@ def f1(state: ConfusionState, *, positive: ArrayLike = 1) -> Float[Array, "*any"
       A float32 scalar in [0, 1]; NaN if the class has neither examples nor predictions.
 
     Raises:
-      TypeError: the counts or `positive` are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts or `positive` are not integers.
       ValueError: the counts are not `[K, K]`, or `positive` lies outside [0, K). Traced: NaN and a
         checkify message.
 
@@ -118,6 +120,7 @@ def f1(state: ConfusionState, *, positive: ArrayLike = 1) -> Float[Array, "*any"
       >>> print(jimb.metrics.f1(state))
       0.6666667
     """
+    matrix("state", state)
     values = per_class_f1(state)
     position = _checks.integer("positive", positive)
     if position.ndim:

@@ -9,7 +9,7 @@ from jimb import _checks
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
 from jimb.metrics._confusion import ConfusionState
-from jimb.metrics._tally import mean, recalls, rounded, some, tally
+from jimb.metrics._tally import mean, quotient, rounded, share, some, tally
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -51,7 +51,7 @@ def shot_accuracy(
       that have test examples.
 
     Raises:
-      TypeError: the counts of the state are not integers.
+      TypeError: the state is no `ConfusionState`, or its counts are not integers.
       ValueError: the counts are not `[K, K]`, train_counts are not `[K]` or are negative, or
         `few_below` is above `many_above`. Traced: NaN and a checkify message.
 
@@ -68,7 +68,7 @@ def shot_accuracy(
       Liu et al., Large-Scale Long-Tailed Recognition in an Open World, CVPR 2019.
     """
     t = tally(state)
-    recall, tested = recalls(t), some(t.examples)
+    recall, tested = quotient(share(t.hits, t.examples)), some(t.examples)
     train_counts = _checks.per_class("train_counts", train_counts)
     n = _checks.bounded("train_counts", train_counts, 0.0, _LARGEST, dtype=jnp.float32)
     if n.shape != tested.shape:
@@ -85,7 +85,7 @@ def shot_accuracy(
             jnp.any(group & tested) | ~known,
             f"the group '{name}' has no class with test examples: its accuracy is NaN.",
         )
-        value = rounded(t, mean(recall, group & tested))
+        value = rounded(t, quotient(mean(recall, group & tested)), of=t.total)
         return jnp.where(found & known, value, jnp.nan)
 
     return ShotAccuracy(**{name: accuracy(name, group) for name, group in groups.items()})

@@ -1,5 +1,7 @@
 """Confusion counts and the measures read from them, against scikit-learn."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from jimb import metrics
+from jimb import counting, metrics
 
 K = 5
 RNG = np.random.default_rng(0)
@@ -23,6 +25,18 @@ PREDICTIONS = np.where(RNG.random(400) < 0.6, LABELS, RNG.integers(0, K, 400)).a
 MASK = RNG.random(400) < 0.8
 
 update = jax.jit(metrics.update)
+MEASURES = [
+    metrics.compute,
+    metrics.accuracy,
+    metrics.balanced_accuracy,
+    metrics.geometric_mean,
+    metrics.macro_f1,
+    metrics.matthews_correlation,
+    metrics.per_class_recall,
+    metrics.per_class_precision,
+    metrics.per_class_f1,
+    metrics.f1,
+]
 
 
 def counted(predictions, labels, where=None, num_classes=K):
@@ -109,27 +123,51 @@ def test_counts_stay_exact_beyond_the_integers_of_float32():
     )
 
 
-def test_a_count_beyond_int32_is_marked_for_good_and_the_measures_are_nan():
-    full = metrics.ConfusionState(jnp.array([[2**31 - 1, 3], [0, 5]], jnp.int32))
-    one = counted([0], [0], num_classes=2)
-    over = update(full, jnp.array([0]), jnp.array([0]))
-    np.testing.assert_array_equal(over.counts, [[-1, 3], [0, 5]])
-    np.testing.assert_array_equal(metrics.merge(one, full).counts, over.counts)
-    np.testing.assert_array_equal(metrics.merge(full, full).counts, [[-1, 6], [0, 10]])
-    # Where a plain sum would come back to positive numbers, or to 0.
-    for more in (one, full, over):
-        for state in (metrics.merge(over, more), metrics.merge(more, over)):
-            assert state.counts[0, 0] == -1
-            assert np.isnan(metrics.balanced_accuracy(state))
-            assert np.isnan(metrics.per_class_recall(state)).all()
+STARTS = np.array([[2**31 - 1, 2**32 - 2, 0], [5_300_000_000, 2**31, 7], [2**24, 1, 2**53 - 9]])
+CELLS = np.random.default_rng(1).integers(0, 3, (2, 4, 50)).astype(np.int32)
+TIMES = confusion_matrix(CELLS[1].ravel(), CELLS[0].ravel(), labels=range(3))
+
+
+def test_counts_go_on_beyond_int32():
+    state = metrics.ConfusionState(STARTS)
+    for predictions, labels in zip(*CELLS, strict=True):
+        state = update(state, predictions, labels)
+    np.testing.assert_array_equal(counting.to_numpy(state), STARTS + TIMES)
+    merged = metrics.merge(metrics.ConfusionState(STARTS // 2), metrics.ConfusionState(STARTS // 3))
+    np.testing.assert_array_equal(counting.to_numpy(merged), STARTS // 2 + STARTS // 3)
+    np.testing.assert_array_equal(counting.compute(state), (STARTS + TIMES).astype(np.float32))
+
+
+def test_counts_go_on_beyond_int32_in_a_scan():
+    def count(state, batches):
+        return jax.lax.scan(lambda s, b: (metrics.update(s, *b), None), state, batches)[0]
+
+    state = jax.jit(count)(metrics.ConfusionState(STARTS), tuple(map(jnp.asarray, CELLS)))
+    np.testing.assert_array_equal(counting.to_numpy(state), STARTS + TIMES)
+
+
+@pytest.mark.parametrize("asarray", [np.asarray, jnp.asarray], ids=["host", "device"])
+def test_a_state_of_older_code_is_read_and_counts_on(asarray):
+    old = metrics.ConfusionState(asarray(np.array([[2**31 - 1, 3], [0, 5]], np.int32)))
+    recall = metrics.per_class_recall(old)
+    np.testing.assert_allclose(recall, [(2**31 - 1) / (2**31 + 2), 1], rtol=1e-7)
+    state = update(old, jnp.array([0, 1]), jnp.array([0, 0]))
+    np.testing.assert_array_equal(counting.to_numpy(state), [[2**31, 4], [0, 5]])
+
+
+def test_a_count_beyond_the_end_is_lost_for_good_and_the_measures_are_nan():
+    last = metrics.ConfusionState([[2**53, 3], [0, 5]])
+    more = metrics.ConfusionState([[2**31, 3], [0, 5]])
     check = checkify.checkify(metrics.merge)
-    assert "a confusion count went beyond 2**31 - 1" in check(full, one)[0].get()
-    assert "a confusion count went beyond" in check(over, one)[0].get()
-    assert check(one, one)[0].get() is None
-    update_check = checkify.checkify(metrics.update)
-    error, _ = update_check(full, jnp.array([0, 0]), jnp.array([0, 0]))
-    assert "a confusion count went beyond" in error.get()
-    assert update_check(full, jnp.array([1]), jnp.array([0]))[0].get() is None
+    error, lost = check(last, more)
+    assert "a count went beyond 2**53" in error.get()
+    assert check(more, more)[0].get() is None
+    np.testing.assert_array_equal(counting.compute(lost), [[np.nan, 6], [0, 10]])
+    for state in (lost, metrics.merge(more, lost), jax.tree.map(jnp.add, lost, more)):
+        assert np.isnan(metrics.balanced_accuracy(state))
+        assert np.isnan(metrics.per_class_recall(state)).all()
+    heard = checkify.checkify(metrics.update)(lost, jnp.array([1]), jnp.array([0]))[0]
+    assert "a count went beyond" in heard.get()
 
 
 def test_update_under_jit_keeps_shape_and_dtype():
@@ -190,6 +228,21 @@ def test_shares_counted_in_shard_map_and_summed_are_the_count_of_all(axis_type):
 
 
 @pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=str)
+def test_states_of_all_devices_are_summed_beyond_int32(axis_type):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(axis_type,))
+    shares = np.random.default_rng(2).integers(0, 2**49, (8, 3, 3))
+    shares >>= np.arange(0, 48, 6).reshape(8, 1, 1)
+
+    def summed(states):
+        return jax.lax.psum(jax.tree.map(lambda leaf: leaf[0], states), "data")
+
+    with jax.set_mesh(mesh):
+        states = jax.device_put(metrics.ConfusionState(shares), NamedSharding(mesh, P("data")))
+        state = jax.jit(jax.shard_map(summed, in_specs=P("data"), out_specs=P()))(states)
+    np.testing.assert_array_equal(counting.to_numpy(state), shares.sum(0))
+
+
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=str)
 def test_measures_of_a_sharded_batch_are_those_of_all(axis_type):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(axis_type,))
 
@@ -229,6 +282,101 @@ def test_traced_values_out_of_range_are_dropped_with_a_message():
     check = checkify.checkify(lambda p, y: counted(p, y, num_classes=2))
     assert "predictions must lie in [0, 2)" in check(predictions, jnp.zeros(5, jnp.int32))[0].get()
     assert "labels must lie in [0, 2)" in check(jnp.zeros(5, jnp.int32), labels)[0].get()
+
+
+def test_valid_masks_raise_no_alarm():
+    predictions, labels = jnp.array([0, 2, 1, -1]), jnp.array([0, 0, 5, 1])
+    check = checkify.checkify(metrics.update, errors=checkify.all_checks)
+    error, state = jax.jit(check)(
+        metrics.init(2), predictions, labels, where=jnp.array([True, False, False, False])
+    )
+    assert error.get() is None
+    np.testing.assert_array_equal(state.counts, [[1, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("empty", [[], np.zeros(0), np.zeros((0, 4), int), jnp.zeros(0, jnp.int32)])
+def test_an_empty_batch_adds_nothing(empty):
+    np.testing.assert_array_equal(counted(empty, empty, num_classes=2).counts, np.zeros((2, 2)))
+
+
+def test_labels_of_uint64():
+    state = counted(np.array([1], np.uint64), np.array([0], np.uint64), num_classes=2)
+    np.testing.assert_array_equal(state.counts, [[0, 1], [0, 0]])
+    with pytest.raises(ValueError, match=f"labels must lie in .* got {2**63 + 1} "):
+        counted([0], np.array([2**63 + 1], np.uint64), num_classes=2)
+
+
+IDS = jnp.array([0, 1, 2, 0])
+ONE_HOT = np.eye(3, dtype=np.int32)[[0, 1, 2, 0]]
+MISTAKES = {
+    "logits": (
+        (jnp.ones((4, 3)), IDS),
+        r"predictions must be integers, got float32\[4, 3\]; of logits.* predictions\.argmax\(-1\)",
+    ),
+    "logits, channels first": (
+        (jnp.ones((2, 3, 5, 4)), jnp.ones((2, 5, 4), jnp.int32)),
+        r"predictions must be integers.* take predictions\.argmax\(1\)",
+    ),
+    "scores": ((np.ones(4), IDS), r"predictions must be integers.*\(scores >= threshold\)\.astype"),
+    "soft labels": (
+        (IDS, jnp.ones((4, 3))),
+        r"labels must be integers.* take labels\.argmax\(-1\)",
+    ),
+    "one-hot labels": (
+        (IDS, ONE_HOT),
+        r"labels must be class ids.*int32\[4, 3\].*last axis of 3.* take labels\.argmax\(-1\)",
+    ),
+    "one-hot predictions": (
+        (jnp.asarray(ONE_HOT), IDS),
+        r"predictions must be class ids.* take predictions\.argmax\(-1\)",
+    ),
+    "both one-hot": ((ONE_HOT, ONE_HOT.tolist()), r"are one-hot; take \.argmax\(-1\) of both"),
+    "names": (
+        (["cat", "dog"], [0, 1]),
+        r"predictions must be integers, got 'cat'; number the classes, np\.unique\(names",
+    ),
+    "objects": ((np.array([0, None]), [0, 1]), r"predictions must be integers, got object\[2\]"),
+    "booleans": ((np.ones(4, bool), IDS), r"predictions must be integers.*cast with"),
+    "a state second": (
+        (metrics.init(3), IDS),
+        r"predictions must be integers, got a ConfusionState",
+    ),
+    "nothing": ((None, IDS), r"predictions must be an array of numbers, got None"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_is_no_class_is_named_and_what_to_do(mistake):
+    args, sentence = MISTAKES[mistake]
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        inspect.unwrap(metrics.update)(metrics.init(3), *args)
+
+
+def test_class_ids_in_the_shape_of_one_hot_numbers_are_counted_flat():
+    pairs = np.array([[0, 1], [1, 0]])
+    np.testing.assert_array_equal(
+        counted(pairs.ravel(), pairs.ravel(), num_classes=2).counts, [[2, 0], [0, 2]]
+    )
+
+
+@pytest.mark.parametrize(
+    "given", [np.eye(2), jnp.eye(2, dtype=jnp.int32), (1, 2), [[1, 2], [3, 4]], None], ids=str
+)
+def test_what_is_no_state_is_refused_by_every_function(given):
+    sentence = (
+        r"must be a ConfusionState, got .*metrics\.update\(.*metrics\.ConfusionState\(matrix\)"
+    )
+    calls = [lambda f=f: inspect.unwrap(f)(given) for f in MEASURES]
+    calls += [
+        lambda: inspect.unwrap(metrics.expected_cost)(given, np.eye(2)),
+        lambda: inspect.unwrap(metrics.shot_accuracy)(given, [1, 2]),
+        lambda: inspect.unwrap(metrics.update)(given, IDS, IDS),
+        lambda: inspect.unwrap(metrics.merge)(given, metrics.init(2)),
+        lambda: inspect.unwrap(metrics.merge)(metrics.init(2), given),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=sentence):
+            call()
 
 
 def test_wrong_shapes_and_types_are_refused():

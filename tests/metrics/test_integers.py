@@ -27,14 +27,22 @@ def test_sums_and_differences_are_exact():
 
 
 def test_totals_are_exact():
-    table = (A >> 10).reshape(50, 20)
+    table = (A >> 8).reshape(50, 20)  # up to 2**54
     for axis in (0, 1):
         got = jax.jit(_integers.total, static_argnums=1)(wide(table), axis)
         np.testing.assert_array_equal(ints(got), table.sum(axis))
 
 
 def test_a_pair_of_floats_holds_48_bits():
-    high, low = jax.jit(_integers.to_pair)(wide(A))
+    counts = 1 + (A >> 6)  # up to 2**56
+    high, low = jax.jit(_integers.to_pair)(wide(counts))
     got = np.int64(high) + np.int64(low)  # each of 24 bits
-    np.testing.assert_allclose(np.float64(got - A) / A, 0, atol=2.0**-48)
-    np.testing.assert_array_equal(got[A < 2**48], A[A < 2**48])
+    np.testing.assert_allclose(np.float64(got - counts) / counts, 0, atol=2.0**-48)
+    np.testing.assert_array_equal(got[counts < 2**48], counts[counts < 2**48])
+    assert np.any(counts < 2**24)
+    assert np.any(counts > 2**52)
+
+
+def test_numbers_are_stacked():
+    got = _integers.stack(wide(A), wide(B))
+    np.testing.assert_array_equal(ints(got), [A, B])
