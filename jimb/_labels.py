@@ -42,20 +42,19 @@ def look_up_rows(
 
 
 def class_sums(labels: Integer[Array, "*batch"], values: Array, num_classes: int) -> Array:
-    """Sums of `values` by label; labels outside are dropped.
+    """Sums of `values` by label; labels outside are left out.
 
-    A scalar, or one number per label, gives `[K]`; one row per label gives `[K, F]`. There is a
-    place for the label K, which `positions` has for what is masked: to a checker of indices, no
-    position outside.
+    A scalar, or one number per label, gives `[K]`; one row per label gives `[K, F]`. Zeros are
+    added to class 0 for what is outside: to a checker of indices, no position is.
     """
-    zeros = jnp.zeros((num_classes + 1, *values.shape[labels.ndim :]), values.dtype)
-    sums: Array = zeros.at[labels].add(
-        values,
-        mode="drop",
-        wrap_negative_indices=False,
+    safe, inside = in_range(labels, num_classes)
+    inside = inside.reshape(inside.shape + (1,) * (values.ndim - labels.ndim))
+    zeros = jnp.zeros((num_classes, *values.shape[labels.ndim :]), values.dtype)
+    return zeros.at[safe].add(
+        jnp.where(inside, values, jnp.zeros((), values.dtype)),
+        mode="promise_in_bounds",
         out_sharding=jax.typeof(zeros).sharding,
     )
-    return sums[:num_classes]
 
 
 def in_range(
