@@ -19,11 +19,15 @@ def class_ids(name: str, value: Any, num_classes: int) -> Array | np.ndarray:
             f"{name} must be integers, got a {type(value).__name__}, which comes first: "
             "update(state, ...)."
         )
-    with _checks.numbers(name, value):
-        array = np.asarray(value) if _checks.on_host(value) else jnp.asarray(value)
+    array = (
+        _checks.host_labels(name, value)
+        if _checks.on_host(value)
+        else _checks.array_of(name, value)
+    )
     if array.size == 0 or jnp.issubdtype(array.dtype, jnp.integer):
         return array
-    raise TypeError(f"{name} must be integers, got {_advice(name, array, num_classes)}.")
+    advice = _advice(name, value, array, num_classes)
+    raise TypeError(f"{name} must be integers, got {_checks.describe(array)}; {advice}.")
 
 
 def check_both(predictions: Any, labels: Any, num_classes: int) -> None:
@@ -48,17 +52,13 @@ def check_both(predictions: Any, labels: Any, num_classes: int) -> None:
         )
 
 
-def _advice(name: str, array: Array | np.ndarray, num_classes: int) -> str:
-    first = np.asarray(array).flat[0] if array.dtype.kind in "USO" else None
-    if isinstance(first, str):
-        return f"{str(first)!r:.40}; number the classes, np.unique(names, return_inverse=True)[1]"
-    what = _checks.describe(array)
+def _advice(name: str, value: Any, array: Array | np.ndarray, num_classes: int) -> str:
     if array.ndim > 1 and num_classes in array.shape:
         axis = -1 if array.shape[-1] == num_classes else array.shape.index(num_classes)
-        return f"{what}; of logits, probabilities or one-hot labels take {name}.argmax({axis})"
+        return f"of logits, probabilities or one-hot labels take {name}.argmax({axis})"
     if name == "predictions" and jnp.issubdtype(array.dtype, jnp.floating):
-        return f"{what}; of scores take (scores >= threshold).astype(jnp.int32)"
-    return f"{what}; cast with .astype(jnp.int32)"
+        return "of scores take (scores >= threshold).astype(jnp.int32)"
+    return _checks.cast(name, value, "int32")
 
 
 def _one_hot(array: Array | np.ndarray, num_classes: int) -> bool:

@@ -143,7 +143,7 @@ def raise_if_outside(
 
 def class_ids(name: str, labels: Any, num_classes: int) -> Array | np.ndarray:
     """Class ids of any shape, NumPy where they are on the host; not one-hot, and integers."""
-    return _ids.class_ids(name, not_one_hot(name, labels, num_classes), num_classes)
+    return not_one_hot(name, _ids.class_ids(name, labels, num_classes), num_classes)
 
 
 def class_counts(

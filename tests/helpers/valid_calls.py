@@ -37,6 +37,7 @@ _lost = last_loss.update(last_loss.init(B, K), Z, IDS)
 _by_class = class_wise.update(class_wise.init(K), Z, IDS)
 _means = class_means.update(class_means.init(K, K), Z, IDS)
 _pool = mining.pool.init(jnp.float32(0), capacity=8, batch_size=2)
+_counted = jimb.counting.update(jimb.counting.init(K), IDS)
 _full, _ = mining.pool.push(_pool, W)
 
 
@@ -57,6 +58,13 @@ def _read(function, state):
 
 CALLS = {
     "class_counts": (lambda y, where: jimb.class_counts(y, K, where=where), (Y, WHERE)),
+    "counting.init": (lambda: jimb.counting.init(K), ()),
+    "counting.update": (
+        lambda y, where: jimb.counting.update(_counted, y, where=where),
+        (Y, WHERE),
+    ),
+    "counting.merge": (lambda state: jimb.counting.merge(state, _counted), (_counted,)),
+    "counting.compute": _read(jimb.counting.compute, _counted),
     "take_class": _plain(jimb.take_class, PRIOR, IDS),
     "sweep": (lambda g: jimb.sweep(lambda g: g**2, {"g": g})(), (W,)),
     "balanced_softmax_loss": _masked(jimb.balanced_softmax_loss, COUNTS),

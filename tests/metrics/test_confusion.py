@@ -333,9 +333,12 @@ MISTAKES = {
     "both one-hot": ((ONE_HOT, ONE_HOT.tolist()), r"are one-hot; take \.argmax\(-1\) of both"),
     "names": (
         (["cat", "dog"], [0, 1]),
-        r"predictions must be integers, got 'cat'; number the classes, np\.unique\(names",
+        r"classes by name become numbers by np\.unique\(predictions",
     ),
-    "objects": ((np.array([0, None]), [0, 1]), r"predictions must be integers, got object\[2\]"),
+    "objects": (
+        (np.array([0, None]), [0, 1]),
+        r"predictions must be an array of numbers, got array\(\[0, None",
+    ),
     "booleans": ((np.ones(4, bool), IDS), r"predictions must be integers.*cast with"),
     "a state second": (
         (metrics.init(3), IDS),
