@@ -118,6 +118,10 @@ IN_CLASS_ORDER = {
         [0, 1, 2], 3, 9, class_weights=n.astype(float)
     ),
     "class_weights of a loss": lambda n: jimb.softmax_focal_loss(Z, jnp.arange(3), class_weights=n),
+    "pos_weight": lambda n: jimb.sigmoid_cross_entropy_loss(Z, jnp.eye(3), pos_weight=n),
+    "alpha": lambda n: jimb.sigmoid_focal_loss(Z, jnp.eye(3), alpha=n / 16),
+    "prior": lambda n: jimb.logit_adjusted_loss(Z, jnp.arange(3), n / 16),
+    "target_prior": lambda n: jimb.posthoc.correct_prior(jnp.ones((1, 3)) / 3, n / 16, n / 16),
 }
 ordered = pytest.mark.parametrize("function", IN_CLASS_ORDER.values(), ids=IN_CLASS_ORDER)
 

@@ -199,6 +199,8 @@ def _elements(
 
 def _factor(name: str, value: ArrayLike, high: float, z: Array) -> Array:
     """A hyper-parameter in [0, high], one per element."""
+    if z.ndim > 1 and getattr(value, "ndim", 0) == 1:
+        value = _checks.per_class(name, value)
     checked = _checks.bounded(name, value, 0.0, high, dtype=z.dtype)
     try:
         return jnp.broadcast_to(checked, z.shape)

@@ -40,6 +40,7 @@ def expected_cost(state: ConfusionState, costs: ArrayLike) -> Float[Array, ""]:
       Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001.
     """
     (high, low), t = cells(state)[0], tally(state)
+    costs = _checks.per_class("costs", costs)
     table = _checks.bounded("costs", costs, -_LARGEST, _LARGEST, dtype=jnp.float32)
     _checks.same_shape("costs", table, high.shape, "state.counts")
     shares = quotient(share((high.ravel(), low.ravel()), t.total))

@@ -35,8 +35,11 @@ def cosines():
         lambda f, w: jax.vjp(jimb.cosine_logits, f, w)[1](upstream), features, kernel
     )
     low = sum(pair != ("HIGHEST", "HIGHEST") for pair in found)
+    scales = np.float32(2.0) ** np.array([-110, -40, 0, 40, 110], np.float32)
+    scaled = jax.jit(jimb.cosine_logits)(features * np.resize(scales, len(f))[:, None], kernel)
     return [
         Figure("cosines, error", np.max(np.abs(value - exact)), 2e-7),
+        Figure("cosines of tiny and huge features", np.max(np.abs(scaled - exact)), 2e-7),
         Figure("gradient by features, error of its largest", off(by_features, of_f), 6e-7),
         Figure("gradient by kernel, error of its largest", off(by_kernel, of_w), 6e-7),
         Figure("products of less than the highest precision", low, 0),
