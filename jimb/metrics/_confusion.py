@@ -5,10 +5,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
+from jimb._exports import exported
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Integer
 
 
+@exported
 class ConfusionState(NamedTuple):
     """Confusion counts, int32 `[K, K]`: row the true class, column the predicted one.
 

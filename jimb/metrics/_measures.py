@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from jimb import _pairs
+from jimb._exports import exported
 from jimb._pairs import Pair
 from jimb._typing import Array, Float
 from jimb.metrics import _integers
@@ -14,6 +15,7 @@ from jimb.metrics._per_class import f1s, precisions
 from jimb.metrics._tally import Tally, divide, mean, ratio, recalls, rounded, some, tally
 
 
+@exported
 class Measures(NamedTuple):
     """What `compute` reads of a confusion matrix, float32: five scalars, and `[K]` three times.
 

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from jimb import _checks, metrics
+from jimb._exports import exported
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 
 
+@exported
 class Choice(NamedTuple):
     """What was chosen of a grid.
 

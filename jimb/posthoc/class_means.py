@@ -10,12 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels, _pairs
+from jimb._exports import exported
 from jimb._numerics import compute_dtype, norm
 from jimb._typing import Array, ArrayLike, Float, Integer
 
 _LOWEST = np.finfo(np.float32).min  # not -inf, from which a compiler would see no change
 
 
+@exported
 class ClassMeansState(NamedTuple):
     """The mean feature of each class, and of how many examples.
 
