@@ -40,17 +40,19 @@ def look_up_rows(
 
 
 def class_sums(labels: Integer[Array, "*batch"], values: Array, num_classes: int) -> Array:
-    """Sums of `values` by label; labels outside are dropped.
+    """Sums of `values` by label; the label K and all others outside are dropped.
 
     A scalar, or one number per label, gives `[K]`; one row per label gives `[K, F]`.
     """
-    zeros = jnp.zeros((num_classes, *values.shape[labels.ndim :]), values.dtype)
-    return zeros.at[labels].add(
+    # What is dropped has a row of its own: a position outside is an error for `index_checks`.
+    zeros = jnp.zeros((num_classes + 1, *values.shape[labels.ndim :]), values.dtype)
+    sums = zeros.at[labels].add(
         values,
         mode="drop",
         wrap_negative_indices=False,
         out_sharding=jax.typeof(zeros).sharding,
     )
+    return sums[:num_classes]
 
 
 def in_range(
