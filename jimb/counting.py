@@ -3,11 +3,11 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.export
 import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _clock, _labels
+from jimb._exports import exported
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.metrics import ConfusionState
 
@@ -17,6 +17,7 @@ class _Fields(NamedTuple):
     rough: Float[Array, " K"]
 
 
+@exported
 class CountState(_clock.Hands, _Fields):
     """Class counts as sums, exact up to 2⁵³: `compute` and `to_numpy` read them.
 
@@ -33,9 +34,6 @@ class CountState(_clock.Hands, _Fields):
     def __new__(cls, wrapped: Any, rough: Any = None) -> "CountState":
         """Both hands; the second may be left out where `wrapped` are plain counts."""
         return super().__new__(cls, *_clock.hands(wrapped, rough))
-
-
-jax.export.register_namedtuple_serialization(CountState, serialized_name="jimb.counting.CountState")
 
 
 def init(num_classes: int) -> CountState:

@@ -5,18 +5,21 @@ one deterministic pass over the training set gives the predictions p; against th
 before, `Δ_j = p_j - p'_j` and `r_j = log p_j - log p'_j`.
 """
 
-import math
+from types import ModuleType
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jimb import _checks, _pairs
+from jimb import _checks
+from jimb._exports import exported
+from jimb._layout import laid_out_like
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Bool, Float
-from jimb.difficulty import _exact, _plain, _rows
+from jimb.difficulty import _deltas, _ordered, _quick, _rows
 
 
+@exported
 class DifficultyState(NamedTuple):
     """Sums over the passes so far, and the last predictions.
 
@@ -39,9 +42,9 @@ def init(
     Args:
       num_examples: N.
       num_classes: K.
-      dtype: of the stored log-probabilities `[N, K]`. float32 is exact; float16 moves the sampling
-        weights by less than a thousandth. None stores nothing: `update` then takes the previous
-        logits (snapshot mode).
+      dtype: of the stored log-probabilities `[N, K]`. With float32 the sampling weights are right
+        to a few of its roundings; float16 moves them by less than a thousandth. None stores
+        nothing: `update` then takes the previous logits (snapshot mode).
 
     Returns:
       A `DifficultyState`.
@@ -120,7 +123,7 @@ def update(
     now, stored = _checks.class_logits(logits), state.log_probs
     before = _previous(state, now, previous_logits)
     return _rows.updated(
-        _exactly if _worth_pairs(state, now, before) else _plainly,
+        _moved_quickly if _bits_do_not_matter(stored, now) else _moved,
         state,
         now,
         labels,
@@ -144,47 +147,47 @@ def _previous(state: DifficultyState, logits: Array, previous: ArrayLike | None)
         )
     before = _checks.floating("previous_logits", previous)
     _checks.same_shape("previous_logits", before, logits.shape, "logits")
-    return before
+    return laid_out_like(before, logits)
 
 
-_LARGE = 2**24  # predictions, half a second in pairs on a CPU
+_LARGE = 2**24  # predictions
 
 
-def _worth_pairs(state: DifficultyState, logits: Array, previous: Array | None) -> bool:
-    """Whether to be exact: where the predictions before are known in float32, or all are few.
-
-    Plain float32 is for large stores of half precision, which hold three digits, and is ten times
-    as fast. Its sums depend on the order in which XLA adds, which differs between shapes; exact
-    ones do not, so that a device's share of a data set gives the sums of the whole, bit by bit.
-    """
-    known = state.log_probs if previous is None else previous
-    assert known is not None  # `_previous` has checked that there is one of the two
-    halves = previous is None and known.dtype.itemsize < 4
-    return compute_dtype(logits, known) == jnp.float32 and (not halves or known.size < _LARGE)
+def _bits_do_not_matter(stored: Array | None, logits: Array) -> bool:
+    """In float64, and for a large store of three digits: there it is the time that counts."""
+    if compute_dtype(logits) != jnp.float32:
+        return True
+    return stored is not None and stored.dtype.itemsize < 4 and stored.size >= _LARGE
 
 
-def _exactly(
+def _moved(
     state: DifficultyState, logits: Array, labels: Array, previous: Array | None
 ) -> DifficultyState:
     """The state after one pass, row by row: these may be all of its rows or some."""
-    now = _exact.predict(logits)
-    # Rounded as a float32 store would: snapshot mode gives the same sums, bit by bit.
-    known = state.log_probs if previous is None else _exact.predict(previous).log_p[0]
-    assert known is not None
-    seen, (high, low) = _seen(state), _pairs.pair(-math.log(logits.shape[-1]))
-    log_q = jnp.where(seen, known.astype(jnp.float32), high), jnp.where(seen, 0, low)
-    return _added(state, *_exact.deltas(now, _exact.stored(log_q), labels), now.log_p[0])
+    return _moved_by(_ordered, state, logits, labels, previous)
 
 
-def _plainly(
+def _moved_quickly(
     state: DifficultyState, logits: Array, labels: Array, previous: Array | None
 ) -> DifficultyState:
-    """`_exactly`, in the precision of the logits."""
-    now = _plain.predict(logits)
-    known = state.log_probs if previous is None else _plain.predict(previous).log_p
-    assert known is not None
-    log_q = jnp.where(_seen(state), known.astype(now.p.dtype), -math.log(logits.shape[-1]))
-    return _added(state, *_plain.deltas(now, _plain.stored(log_q), labels), now.log_p)
+    """`_moved` where bits do not matter."""
+    return _moved_by(_quick, state, logits, labels, previous)
+
+
+def _moved_by(
+    by: ModuleType,
+    state: DifficultyState,
+    logits: Array,
+    labels: Array,
+    previous: Array | None,
+) -> DifficultyState:
+    dtype = compute_dtype(logits)
+    now = _deltas.predict(logits, dtype, by)
+    known = state.log_probs if previous is None else _deltas.predict(previous, dtype, by).log_p
+    assert known is not None  # `_previous` has checked that there is one of the two
+    new = _deltas.uniform(logits.shape[-1], dtype, by)
+    before = _deltas.stored(jnp.where(_seen(state), known.astype(dtype), new), by)
+    return _added(state, *_deltas.deltas(now, before, labels, by), now.log_p)
 
 
 def _seen(state: DifficultyState) -> Bool[Array, "B 1"]:

@@ -3,9 +3,10 @@
 import jax.numpy as jnp
 
 from jimb import _checks
+from jimb._layout import laid_out_like
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
-from jimb.difficulty import _exact, _plain
+from jimb.difficulty import _deltas, _ordered, _quick
 
 
 def psi(
@@ -46,9 +47,11 @@ def psi(
     now, array = logits_and_labels(logits, labels)
     before = _checks.floating("previous_logits", previous_logits)
     _checks.same_shape("previous_logits", before, now.shape, "logits")
-    if compute_dtype(now, before) == jnp.float32:
-        return _exact.deltas(_exact.predict(now), _exact.predict(before), array)
-    return _plain.deltas(_plain.predict(now), _plain.predict(before), array)
+    before = laid_out_like(before, now)
+    dtype = compute_dtype(now, before)
+    by = _ordered if dtype == jnp.float32 else _quick
+    moved_to, moved_from = (_deltas.predict(z, dtype, by) for z in (now, before))
+    return _deltas.deltas(moved_to, moved_from, array, by)
 
 
 def logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
@@ -56,4 +59,4 @@ def logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Arra
     given = _checks.class_logits(logits)
     array = _checks.integer("labels", labels)
     _checks.same_shape("labels", array, given.shape[:-1], "the batch, logits.shape[:-1]")
-    return given, array
+    return given, laid_out_like(array, given)

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels
+from jimb._exports import exported
+from jimb._layout import laid_out_like
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty._instance import DifficultyState
@@ -77,7 +79,7 @@ def sampling_weights(
     mask = _checks.mask(where, state.unlearned.shape, "the state's examples")
     scores = score(state, pseudocount=pseudocount)
     if mask is not None:
-        scores = jnp.where(mask, scores, 0)
+        scores = jnp.where(laid_out_like(mask, scores), scores, 0)
     total = jnp.sum(scores)
     return scores / jnp.where(total == 0, 1, total)
 
@@ -155,9 +157,11 @@ def class_prior(weights: ArrayLike, labels: ArrayLike, num_classes: int) -> Floa
         drawn = np.asarray(weights) > 0
         if not np.any(drawn):
             raise ValueError("weights are all 0: nothing is drawn; give some example weight.")
-    _checks.same_shape("labels", _checks.integer("labels", labels), w.shape, "weights")
-    cells = _labels.positions("labels", labels, num_classes, drawn, "classes")
-    shares = _class_shares(w, replicated(cells), num_classes)
+    array = _checks.integer("labels", labels)
+    _checks.same_shape("labels", array, w.shape, "weights")
+    _labels.raise_if_outside("labels", labels, num_classes, drawn, "classes")
+    cells = _labels.positions("labels", replicated(array), num_classes, drawn, "classes")
+    shares = _class_shares(w, cells, num_classes)
     return jnp.where(some & jnp.all(jnp.isfinite(w)), shares, jnp.nan)
 
 
@@ -171,6 +175,7 @@ def _class_shares(weights: Array, cells: Array, num_classes: int) -> Float[Array
     return (wholes + rest * 2.0**-bits) * 2.0**-30
 
 
+@exported
 class WeightSummary(NamedTuple):
     """What to print of the weights that an epoch is drawn by.
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from jimb._labels import in_range
 from jimb._typing import Array, Bool, Float, Integer
 
 
@@ -13,11 +14,11 @@ def right(
     False for a label outside [0, K), and where a logit is NaN or all are -inf. Not jnp.argmax,
     which takes three times as long on a CPU.
     """
-    num_classes = logits.shape[-1]
-    label = jnp.expand_dims(labels, -1)
+    safe, valid = in_range(labels, logits.shape[-1])
+    label = jnp.expand_dims(safe, -1)
     largest = jnp.max(logits, axis=-1, keepdims=True)  # NaN if there is one: not > -inf
     own = jnp.take_along_axis(logits, label, axis=-1, mode="clip")
     top = jnp.squeeze((own == largest) & (largest > -jnp.inf), -1)
-    classes = jnp.arange(num_classes, dtype=jnp.int32).reshape((1,) * labels.ndim + (num_classes,))
+    classes = jnp.arange(logits.shape[-1], dtype=jnp.int32).reshape((1,) * labels.ndim + (-1,))
     tied_before = jnp.any((logits == largest) & (classes < label), axis=-1)
-    return top & ~tied_before & (labels >= 0) & (labels < num_classes)
+    return top & ~tied_before & valid

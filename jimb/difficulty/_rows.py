@@ -12,7 +12,9 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from jimb import _checks, _labels
+from jimb._layout import laid_out_like
 from jimb._report import report
+from jimb._scatter import set_rows
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty._chunks import in_chunks
 from jimb.difficulty._psi import logits_and_labels
@@ -26,9 +28,9 @@ class Batch(NamedTuple):
 
     Attributes:
       logits: `[B, K]`, without gradient.
-      labels: int32 `[B]`; -1 stands for every label outside [0, K).
-      mask: `[B]`, or None.
-      positions: rows of the state, `[B]`, N for a row to drop; None means all of them, in order.
+      labels: int32 `[B]`; -1 stands for every label outside [0, K), 0 for one that is masked.
+      mask: which rows count, `[B]`, or None.
+      positions: rows of the state, `[B]`, in range; None means all of them, in order.
     """
 
     logits: Float[Array, "B K"]
@@ -53,22 +55,32 @@ def checked(
     if num_classes is not None and z.shape[-1] != num_classes:
         raise ValueError(f"logits have {z.shape[-1]} classes, the state {num_classes}.")
     mask = _checks.mask(where, array.shape, "labels")
-    positions = _positions(z, index, where, num_examples)
+    if mask is not None:
+        mask = laid_out_like(mask, z)
     safe, valid = _labels.in_range(array, z.shape[-1])
     message = f"labels must lie in [0, {z.shape[-1]}), the classes; some did not: NaN."
     said = report(valid if mask is None else valid | ~mask, message)
-    return Batch(jax.lax.stop_gradient(z), jnp.where(said & valid, safe, -1), mask, positions)
+    targets = jnp.where(said, safe, -1)
+    positions, kept = None, mask
+    if index is not None:
+        positions, kept = _positions(z, index, where, mask, num_examples)
+    elif z.shape[0] != num_examples:
+        raise ValueError(
+            f"logits are {list(z.shape)}, the state has {num_examples} examples: pass all of them "
+            "in order, or say which these are with index=."
+        )
+    return Batch(jax.lax.stop_gradient(z), targets, kept, positions)
 
 
 def read(state: State, positions: Integer[Array, " B"] | None) -> State:
-    """These rows of the state, laid out like `positions`; zeros for rows to drop."""
+    """These rows of the state, laid out like `positions`."""
     if positions is None:
         return state
     layout = jax.typeof(positions).sharding
 
     def rows(x: Array) -> Array:
         spec = PartitionSpec(*layout.spec, *jax.typeof(x).sharding.spec[1:])
-        return x.at[positions].get(mode="fill", fill_value=0, out_sharding=layout.update(spec=spec))
+        return x.at[positions].get(mode="promise_in_bounds", out_sharding=layout.update(spec=spec))
 
     found: State = jax.tree.map(rows, state)
     return found
@@ -83,11 +95,12 @@ def write(
     """The state with these rows in place of its own, but for those that are masked."""
 
     def written(x: Array, new: Array) -> Array:
-        if positions is not None:  # the mask is in the positions
-            return x.at[positions].set(new, mode="drop", out_sharding=jax.typeof(x).sharding)
         if mask is None:
             return new
-        return jnp.where(mask.reshape(mask.shape + (1,) * (x.ndim - 1)), new, x)
+        if positions is None:
+            return jnp.where(mask.reshape(mask.shape + (1,) * (x.ndim - 1)), new, x)
+        placed: Array = set_rows(x, positions, new, mask)
+        return placed
 
     result: State = jax.tree.map(written, state, rows)
     return result
@@ -117,9 +130,11 @@ def updated(
     )
     given = (batch.logits, batch.labels, *extra)
     if batch.positions is None:
-        whole: State = _all_updated(fn, state, batch.mask, *given)
+        rows = jax.tree.leaves(state)[0]
+        laid_out = [x if x is None else laid_out_like(x, rows) for x in (batch.mask, *given)]
+        whole: State = _all_updated(fn, state, *laid_out)
         return whole
-    return write(state, fn(read(state, batch.positions), *given), batch.positions, None)
+    return write(state, fn(read(state, batch.positions), *given), batch.positions, batch.mask)
 
 
 @jax.jit(static_argnames="fn")  # else a caller without jit would compile its loop at each call
@@ -135,26 +150,27 @@ def _all_updated(
 
 
 def _positions(
-    logits: Array, index: ArrayLike | None, where: ArrayLike | None, num_examples: int
-) -> Integer[Array, " B"] | None:
-    if index is None:
-        if logits.shape[0] != num_examples:
-            raise ValueError(
-                f"logits are {list(logits.shape)}, the state has {num_examples} examples: pass all "
-                "of them in order, or say which these are with index=."
-            )
-        return None
+    logits: Array,
+    index: ArrayLike,
+    where: ArrayLike | None,
+    mask: Bool[Array, " B"] | None,
+    num_examples: int,
+) -> tuple[Integer[Array, " B"], Bool[Array, " B"]]:
+    """Rows of the state, and which of them to write."""
     array = _checks.integer("index", index)
     _checks.same_shape("index", array, logits.shape[:-1], "the batch, logits.shape[:-1]")
-    positions = _labels.positions("index", index, num_examples, where, "examples")
+    _labels.raise_if_outside("index", index, num_examples, where, "examples")
     _raise_if_repeated(index, where)
-    inside = report(
+    array = laid_out_like(array, logits)
+    positions = _labels.positions("index", array, num_examples, mask, "examples")
+    said = report(
         positions <= num_examples,  # always: the check is that of repeats
         "index must hold each position once; some came twice, and one update was lost.",
         check=lambda positions: _unique(positions, num_examples),
         positions=positions,
     )
-    return jnp.where(inside, positions, num_examples)
+    safe, kept = _labels.in_range(positions, num_examples)
+    return safe, said & kept
 
 
 def _unique(positions: Array, num_examples: int) -> Array:

@@ -57,8 +57,9 @@ def sweep(
 
     Raises:
       TypeError: `chunk_size` is no int, or as `update`.
-      ValueError: `chunk_size` is below 1, `mesh_axis` is no axis of the mesh in context, examples
-        or labels are not N, or as `update`.
+      ValueError: `chunk_size` is below 1, `mesh_axis` is no axis of the mesh in context, or left
+        out where rows are divided over an Explicit one, examples or labels are not N, or as
+        `update`.
 
     Example:
       >>> import jax, jax.numpy as jnp, jimb
@@ -99,6 +100,7 @@ def sweep(
 
     everything = (inputs, targets, jnp.ones_like(targets, bool) if mask is None else mask)
     if mesh_axis is None:
+        _raise_if_divided(state, everything)
         return swept(state, models, *everything)
     return _on_shares(swept, mesh_axis, state, models, everything)
 
@@ -132,6 +134,17 @@ def _by_chunks(
 
     swept: State = jax.lax.fori_loop(0, -(-num_rows // size), step, state)
     return swept
+
+
+def _raise_if_divided(state: Any, rows: Any) -> None:
+    """ValueError where rows lie on several devices of an Explicit mesh, and no axis was named."""
+    for x in jax.tree.leaves((state, rows)):
+        axis = jax.typeof(x).sharding.spec[0]
+        if axis is not None:
+            raise ValueError(
+                f"the state or the data are divided over the mesh axis {axis!r}: pass "
+                f"mesh_axis={axis!r}, and each device sweeps its own share."
+            )
 
 
 def _on_shares(

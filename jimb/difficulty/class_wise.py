@@ -9,18 +9,23 @@ import jax
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
+from jimb._exports import exported
+from jimb._layout import laid_out_like
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty._psi import logits_and_labels
 from jimb.difficulty._right import right
 
 
+@exported
 class ClassWiseState(NamedTuple):
     """Counts of held-out examples by class, int32 `[K]` each.
 
     Attributes:
       correct: those predicted right.
       total: all of them.
+
+    A negative count is one that went beyond 2³¹ - 1; the accuracy and the weights are then NaN.
     """
 
     correct: Integer[Array, " K"]
@@ -73,7 +78,7 @@ def update(
     Raises:
       TypeError: logits are not floating point, labels not integers, or `where` is not boolean.
       ValueError: shapes do not fit, or Python or NumPy labels lie outside [0, K) unmasked. Traced
-        ones are dropped, with a checkify message.
+        ones are dropped, with a checkify message; a count beyond 2³¹ - 1 leaves one, too.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -83,15 +88,29 @@ def update(
       [1 0] [1 1]
     """
     num_classes = state.total.shape[0]
-    z, _ = logits_and_labels(logits, labels)
+    z, array = logits_and_labels(logits, labels)
     if z.shape[-1] != num_classes:
         raise ValueError(f"logits have {z.shape[-1]} classes, the state {num_classes}.")
-    cells = _labels.positions("labels", labels, num_classes, where, "classes")
+    mask = _checks.mask(where, array.shape, "labels")
+    _labels.raise_if_outside("labels", labels, num_classes, where, "classes")
+    kept = None if mask is None else laid_out_like(mask, z)
+    cells = _labels.positions("labels", array, num_classes, kept, "classes")
     hits = right(z, cells).astype(jnp.int32)
     return ClassWiseState(
-        state.correct + _labels.class_sums(cells, hits, num_classes),
-        state.total + _labels.class_sums(cells, jnp.int32(1), num_classes),
+        _added(state.correct, _labels.class_sums(cells, hits, num_classes)),
+        _added(state.total, _labels.class_sums(cells, jnp.int32(1), num_classes)),
     )
+
+
+def _added(left: Integer[Array, " K"], right: Integer[Array, " K"]) -> Integer[Array, " K"]:
+    """The sum, with -1 for what int32 does not hold: further sums must not come back from there."""
+    total = left + right
+    counted = report(
+        (left >= 0) & (total >= 0),
+        "a count of held-out examples went beyond 2**31 - 1, and its class's weight is NaN; keep "
+        "the counts of fewer examples in one state.",
+    )
+    return jnp.where(counted, total, -1)
 
 
 def accuracy(state: ClassWiseState) -> Float[Array, " K"]:
@@ -141,7 +160,7 @@ def score(state: ClassWiseState, *, tau: ArrayLike | None = None) -> Float[Array
       Sinha et al., Class-Wise Difficulty-Balanced Loss for Solving Class-Imbalance, ACCV 2020;
       Class-Difficulty Based Methods for Long-Tailed Visual Recognition, IJCV 2022.
     """
-    known = report(state.total > 0, "a class without held-out examples counts as all wrong.")
+    known = report(state.total != 0, "a class without held-out examples counts as all wrong.")
     if tau is None:
         exponent = _dynamic(_share(state.correct, state.total), known)
     else:
@@ -153,8 +172,9 @@ def score(state: ClassWiseState, *, tau: ArrayLike | None = None) -> Float[Array
 
 
 def _share(part: Integer[Array, " K"], total: Integer[Array, " K"]) -> Float[Array, " K"]:
-    """`part / total`; 0 where there is nothing."""
-    return part.astype(jnp.float32) / jnp.maximum(total, 1).astype(jnp.float32)
+    """`part / total`; 0 where there is nothing, NaN where the count was lost."""
+    share = part.astype(jnp.float32) / jnp.maximum(total, 1).astype(jnp.float32)
+    return jnp.where(total < 0, jnp.nan, share)
 
 
 def _dynamic(accuracies: Float[Array, " K"], known: Bool[Array, " K"]) -> Float[Array, ""]:

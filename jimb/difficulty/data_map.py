@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jimb import _checks
+from jimb._exports import exported
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.difficulty import _rows
@@ -16,6 +17,7 @@ from jimb.difficulty._right import right
 from jimb.losses import softmax_cross_entropy_loss
 
 
+@exported
 class DataMapState(NamedTuple):
     """Welford's sums over each example's passes, `[N]` each.
 
@@ -141,8 +143,7 @@ def variability(state: DataMapState) -> Float[Array, " N"]:
     Reference:
       Swayamdipta et al., EMNLP 2020.
     """
-    m2 = jax.lax.stop_gradient(state.m2)
-    return jnp.where(state.updates > 0, jnp.sqrt(m2 / _passes(state)), jnp.nan)
+    return jnp.where(state.updates > 0, _deviation(state), jnp.nan)
 
 
 def correctness(state: DataMapState) -> Float[Array, " N"]:
@@ -188,7 +189,12 @@ def score(state: DataMapState) -> Float[Array, " N"]:
       Swayamdipta et al., EMNLP 2020.
     """
     early = (state.updates < 2) & ~jnp.isnan(state.mean)
-    return jnp.where(early, 0.5, variability(state))
+    return jnp.where(early, 0.5, _deviation(state))
+
+
+def _deviation(state: DataMapState) -> Float[Array, " N"]:
+    """The variability; 0 for an example not yet seen."""
+    return jnp.sqrt(jax.lax.stop_gradient(state.m2) / _passes(state))
 
 
 def _passes(state: DataMapState) -> Float[Array, " N"]:

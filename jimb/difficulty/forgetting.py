@@ -5,11 +5,13 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from jimb import _checks
+from jimb._exports import exported
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty import _rows
 from jimb.difficulty._right import right
 
 
+@exported
 class ForgettingState(NamedTuple):
     """What is known of each example's predictions, `[N]` each.
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jimb import _checks
+from jimb._exports import exported
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty import _rows
@@ -15,6 +16,7 @@ from jimb.losses import softmax_cross_entropy_loss
 _LARGEST = 65504.0  # of float16: no -log p is larger in a difficulty's store either
 
 
+@exported
 class LastLossState(NamedTuple):
     """Cross-entropy of each example when it was last seen, float32 `[N]`, in nats."""
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _clock, _ids, _labels
+from jimb._exports import exported
 from jimb._typing import Array, ArrayLike, Float, Integer
 
 
@@ -14,6 +15,7 @@ class _Fields(NamedTuple):
     rough: Float[Array, "K K"]
 
 
+@exported
 class ConfusionState(_clock.Hands, _Fields):
     """Confusion counts `[K, K]`, exact up to 2⁵³: row the true class, column the predicted one.
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from jimb import _pairs
+from jimb._exports import exported
 from jimb._pairs import Pair
 from jimb._typing import Array, Float
 from jimb.metrics import _integers
@@ -25,6 +26,7 @@ from jimb.metrics._tally import (
 )
 
 
+@exported
 class Measures(NamedTuple):
     """What `compute` reads of a confusion matrix, float32: five scalars, and `[K]` three times.
 

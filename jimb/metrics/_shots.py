@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
+from jimb._exports import exported
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
 from jimb.metrics._confusion import ConfusionState
@@ -14,6 +15,7 @@ from jimb.metrics._tally import mean, quotient, rounded, share, some, tally
 _LARGEST = float(np.finfo(np.float32).max)
 
 
+@exported
 class ShotAccuracy(NamedTuple):
     """The mean recall of three groups of classes, float32 scalars.
 

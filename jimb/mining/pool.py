@@ -9,16 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from jimb import _checks
+from jimb._exports import exported
 from jimb._report import report
+from jimb._scatter import set_rows
 from jimb._typing import Array, ArrayLike, Bool, Integer
 from jimb.sampling._replicated import replicated
 
 
-@jax.tree_util.register_static
-class _Static(int):
-    """A number that is part of the state's structure, and so fixes shapes."""
-
-
+@exported
 class PoolState(NamedTuple):
     """Examples in the order in which they came, in a ring.
 
@@ -26,13 +24,13 @@ class PoolState(NamedTuple):
       examples: a pytree; each array `[capacity, ...]`.
       start: where the oldest example is, int32 `[]`.
       size: how many examples there are, int32 `[]`.
-      batch_size: how many `pop` gives back, no array but an int.
+      batch: as long as what `pop` gives back, which fixes shapes; all False, and never read.
     """
 
     examples: Any
     start: Integer[Array, ""]
     size: Integer[Array, ""]
-    batch_size: _Static
+    batch: Bool[Array, " batch_size"]
 
 
 def init(example: Any, *, capacity: int, batch_size: int) -> PoolState:
@@ -81,7 +79,7 @@ def init(example: Any, *, capacity: int, batch_size: int) -> PoolState:
         jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), shapes),
         jnp.zeros((), jnp.int32),
         jnp.zeros((), jnp.int32),
-        _Static(batch_size),
+        jnp.zeros(batch_size, jnp.bool_),
     )
 
 
@@ -128,15 +126,12 @@ def push(
     )
     taken = wanted & fits
     place = _further(_further(state.start, state.size, capacity), rank, capacity)
-    place = jnp.where(taken, place, capacity)
+    place = jnp.where(taken, place, 0)
 
     def written(ring: Array, rows: Array) -> Array:
-        return ring.at[place].set(
-            replicated(jax.lax.stop_gradient(rows)),
-            mode="drop",
-            wrap_negative_indices=False,
-            out_sharding=jax.typeof(ring).sharding,
-        )
+        new = replicated(jax.lax.stop_gradient(rows))
+        placed: Array = set_rows(ring, place, new, taken)
+        return placed
 
     ring = jax.tree.map(written, state.examples, batch)
     size = state.size + jnp.sum(taken, dtype=jnp.int32)
@@ -164,7 +159,7 @@ def pop(state: PoolState) -> tuple[PoolState, Any, Bool[Array, " batch_size"]]:
       [5 6] [ True  True] 1
       [0 0] [False False] 1
     """
-    batch_size, capacity = int(state.batch_size), _capacity(state)
+    batch_size, capacity = state.batch.shape[0], _capacity(state)
     ready = state.size >= batch_size
     places = _further(state.start, jnp.arange(batch_size, dtype=jnp.int32), capacity)
 

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, metrics
+from jimb._exports import exported
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 
 
+@exported
 class Choice(NamedTuple):
     """What was chosen of a grid.
 

@@ -10,12 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels, _pairs
+from jimb._exports import exported
 from jimb._norms import scaling, unit
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float, Integer
 
 
+@exported
 class ClassMeansState(NamedTuple):
     """The mean feature of each class, and of how many examples.
 

@@ -212,6 +212,20 @@ def test_labels_outside():
     np.testing.assert_array_equal(state.correct, [1, 0])
 
 
+def test_a_count_beyond_int32_is_lost_and_says_so():
+    full = counts([2**31 - 1, 5], [2**31 - 1, 9])
+    logits, labels = np.array([[2.0, 0.0], [0.0, 2.0]], np.float32), np.array([0, 1], np.int32)
+    error, state = jax.jit(checkify.checkify(class_wise.update))(full, logits, labels)
+    assert "beyond 2**31 - 1, and its class's weight is NaN" in error.get()
+    for _ in range(2):  # for good
+        state = update(state, logits, labels)
+        np.testing.assert_array_equal(state.total[0], -1)
+        np.testing.assert_array_equal(np.isnan(class_wise.accuracy(state)), [True, False])
+        np.testing.assert_array_equal(np.isnan(class_wise.score(state, tau=1.0)), [True, False])
+        assert np.isnan(class_wise.score(state)).all()  # the default τ is of all classes
+    np.testing.assert_array_equal([state.correct[1], state.total[1]], [8, 12])
+
+
 def test_wrong_shapes_and_types_are_refused():
     state, labels = class_wise.init(K), np.zeros(4, np.int32)
     with pytest.raises(ValueError, match="logits have 3 classes, the state 5"):

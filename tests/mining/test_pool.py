@@ -407,6 +407,14 @@ def test_it_lowers_for_cpu_gpu_and_tpu():
     assert exported.platforms == platforms
 
 
+def test_it_is_a_plain_tuple_of_arrays():
+    """`batch` says how many `pop` gives back, by its length alone."""
+    state = pool.init(jnp.int32(0), capacity=7, batch_size=3)
+    assert all(isinstance(leaf, jax.Array) for leaf in state)
+    assert pool.pop(state)[1].shape == (3,)
+    assert pool.pop(state._replace(batch=jnp.ones(5, bool)))[1].shape == (5,)
+
+
 # Bad input.
 
 
