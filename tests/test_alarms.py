@@ -12,17 +12,6 @@ from tests.helpers.valid_calls import CALLS, WITH_EMPTY
 from tests.test_api import FUNCTIONS
 
 INDICES = checkify.user_checks | checkify.index_checks
-DIFFICULTY = [f"difficulty.{name}update" for name in ("", "data_map.", "last_loss.")]
-# To be removed: each is another file's, and is being mended there.
-NAN = DIFFICULTY
-# To be removed: what is masked is sent to a position outside.
-OUTSIDE = [*DIFFICULTY, "difficulty.forgetting.update", "difficulty.class_wise.update"]
-OUTSIDE += ["mining.pool.push"]
-TO_COME = pytest.mark.xfail(strict=True)
-
-
-def rows(expected_to_fail):
-    return [pytest.param(n, marks=TO_COME if n in expected_to_fail else ()) for n in CALLS]
 
 
 def test_the_table_has_every_public_function():
@@ -32,14 +21,14 @@ def test_the_table_has_every_public_function():
     assert set(CALLS) == short - losses - of_no_traced_arrays
 
 
-@pytest.mark.parametrize("name", rows(NAN))
+@pytest.mark.parametrize("name", CALLS)
 def test_no_nan_or_inf_is_computed_without_jit(name):
     function, arrays = CALLS[name]
     with jax.debug_nans(True), jax.debug_infs(True):
         jax.block_until_ready(function(*arrays))
 
 
-@pytest.mark.parametrize("name", rows(OUTSIDE))
+@pytest.mark.parametrize("name", CALLS)
 def test_under_jit_no_index_is_outside_and_no_nan_or_inf_comes_out(name):
     """And, where checkify's checks of floats compile in time, no NaN is computed."""
     function, arrays = CALLS[name]
