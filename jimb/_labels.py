@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _clock, _ids
+from jimb._layout import laid_out_like
 from jimb._notice import noticed
 from jimb._one_hot import not_one_hot
 from jimb._report import report
@@ -111,6 +112,8 @@ def positions(
     array = _checks.integer(name, values)
     mask = _checks.mask(where, array.shape, name)
     raise_if_outside(name, values, size, where, of)
+    if mask is not None:
+        mask = laid_out_like(mask, array)
     safe, valid = in_range(array, size)
     message = f"{name} must lie in [0, {size}), the {of}; some did not and were dropped."
     if mask is None:

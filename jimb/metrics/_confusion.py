@@ -7,6 +7,7 @@ import numpy as np
 
 from jimb import _checks, _clock, _ids, _labels
 from jimb._exports import exported
+from jimb._layout import laid_out_like
 from jimb._typing import Array, ArrayLike, Float, Integer
 
 
@@ -104,9 +105,8 @@ def update(
     column, predicted = _labels.in_range(
         _labels.positions("predictions", predictions, num_classes, where, "classes"), num_classes
     )
-    row, labelled = _labels.in_range(
-        _labels.positions("labels", labels, num_classes, where, "classes"), num_classes
-    )
+    rows = _labels.positions("labels", labels, num_classes, where, "classes")
+    row, labelled = _labels.in_range(laid_out_like(rows, column), num_classes)
     size = num_classes * num_classes
     cells = jnp.where(predicted & labelled, row * num_classes + column, size)
     batch = [hand.reshape(num_classes, num_classes) for hand in _labels.counted(cells, size)]
