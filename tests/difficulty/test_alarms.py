@@ -83,6 +83,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.slow  # one call of each is in tests/test_alarms.py
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
 @pytest.mark.parametrize("number", range(len(CALLS)))
 def test_no_alarm(number, compiled):

@@ -104,8 +104,12 @@ def swept(layout, logits, labels, dtype, call=as_users, mesh=None):
     return jax.tree.map(np.asarray, state)
 
 
-@pytest.mark.parametrize("num_classes", [3, 100])
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float16, None])
+STORES = [(100, jnp.float32), (3, jnp.float16)]
+MORE = [(3, jnp.float32), (3, None), (100, jnp.float16), (100, None)]
+MORE = [pytest.param(*row, marks=pytest.mark.slow) for row in MORE]
+
+
+@pytest.mark.parametrize(("num_classes", "dtype"), STORES + MORE)
 def test_sums_are_the_same_bits_in_every_program(num_classes, dtype):
     logits, labels = passes(num_classes)
     expected = swept(whole, logits, labels, dtype)

@@ -55,6 +55,7 @@ CALLS = {
 }
 
 
+@pytest.mark.slow  # one call of each is in tests/test_alarms.py
 @pytest.mark.parametrize("name", CALLS)
 def test_no_alarm(name):
     function, *args = CALLS[name]
