@@ -28,6 +28,7 @@ def test_no_nan_or_inf_is_computed_without_jit(name):
         jax.block_until_ready(function(*arrays))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_under_jit_no_index_is_outside_and_no_nan_or_inf_comes_out(name):
     """And, where checkify's checks of floats compile in time, no NaN is computed."""

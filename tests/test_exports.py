@@ -88,7 +88,12 @@ def test_a_function_that_takes_and_returns_it_can_be_exported(name):
     assert_same(jax.export.deserialize(exported.serialize()).call(state), state)
 
 
-@pytest.mark.parametrize("name", STATES)
+DEAR = {"Choice", "Measures", "WeightSummary"}  # to compile
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in DEAR else ()) for n in STATES]
+)
 def test_a_real_one_goes_through_an_exported_function(name):
     state = STATES[name]()
     assert type(state) is PUBLIC[name]
