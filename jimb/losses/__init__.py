@@ -8,8 +8,8 @@ argument, at most 120, and γ is 0 for cross-entropy (the tests hold each bound)
 - soft labels: the same; the gradient, which crosses 0, relative to the sum of its terms' sizes;
 - prior-shift losses: the same, with s taken after the shift, and larger by `max |z|` for `vs_loss`
   with γ > 0, which rounds each class's product;
-- `sigmoid_asymmetric_loss`: 2.6e-5 for γ up to 8 (6e-5 on a GPU, whose exponentials are less exact),
-  but for the hundredth of the shift next to it.
+- `sigmoid_asymmetric_loss`: 2.6e-5 for γ up to 8, but for the hundredth of the shift next to it
+  (6e-5 on a GPU, whose exponentials are less exact).
 
 bfloat16 and float16 logits: computed in float32 and rounded once.
 

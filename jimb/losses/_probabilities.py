@@ -52,11 +52,5 @@ def root_of_odds(z: Array, largest: Array) -> Array:
     return jnp.exp(0.5 * z - 0.5 * largest) * math.sqrt(SCALE)
 
 
-def reach(t: Array) -> Array:
-    """0 where t is 0, else inf: what `t·x` may take from x, which is inf for a removed class."""
-    given = jnp.square(jnp.sign(t))
-    return given / (0.25 - 0.25 * given)
-
-
 def is_zero(tangent: Any) -> bool:
     return tangent is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero)

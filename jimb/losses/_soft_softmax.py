@@ -8,8 +8,8 @@ sums of positive terms, which lose no digits. A loss `Σ_c t_c (1 - p_c)^γ (-lo
 derivative `p_c·Σ_{j≠c} a_j - a_c·(1 - p_c)` by z_c, with `a_c = t_c (1 - p_c)^γ (1 + γ r_c p_c)`
 and `r_c = -log p_c / (1 - p_c)`.
 
-What is summed over the classes has no comparison and no select: XLA's CPU compiler computes such a
-sum in one pass, and stores an array for any other.
+The sums of odds have no comparison and no select inside: XLA's CPU compiler computes such a sum in
+one pass, and stores an array for any other.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from jimb._typing import Array, Float
 from jimb.losses._focal import not_zero
-from jimb.losses._probabilities import SCALE, Classes, is_zero, moved, reach, root_of_odds
+from jimb.losses._probabilities import SCALE, Classes, is_zero, moved, root_of_odds
 
 
 def softmax_soft_loss(
@@ -72,9 +72,8 @@ def _loss(z: Array, targets: Array, table: Array | None, gamma: Array | None) ->
     else:
         wrong = not_zero((others - jnp.expm1(-depth)) / (1 + others))
         terms = jnp.exp(gamma * jnp.log(wrong)) * (depth + log)
-    if table is not None:
-        terms = table * jnp.minimum(terms, reach(table))
-    losses = jnp.sum(targets * jnp.minimum(terms, reach(targets)), axis=-1)
+    weighted = targets if table is None else table * targets
+    losses = jnp.sum(jnp.where(weighted == 0, 0, weighted * terms), axis=-1)
     if gamma is None:
         losses += jnp.squeeze(_sum(targets, table) * log, -1)
     return jnp.where(jnp.isfinite(jnp.max(z, axis=-1)), losses, jnp.nan)
