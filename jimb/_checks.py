@@ -61,6 +61,13 @@ def per_example(name: str, value: Any) -> Array:
 def example_weights(weights: Any) -> Array:
     """Weights `[N]`, finite and non-negative, float32 or float64; NaN where traced ones are not."""
     dtype = compute_dtype(per_example("weights", weights))
+    if on_host(weights):
+        host, least = host_numbers("weights", weights), np.finfo(dtype).tiny
+        if np.any((host > 0) & (host < least)):
+            raise ValueError(
+                f"weights must be 0 or at least {least:.2g}, below which {dtype} holds nothing; "
+                "multiply all of them by the same number."
+            )
     return bounded("weights", weights, 0.0, float(np.finfo(np.float32).max), dtype=dtype)
 
 

@@ -18,12 +18,6 @@ Pair = tuple[Array, Array]
 """An unevaluated sum of two float32, the second below the rounding of the first."""
 
 
-def pair(value: float) -> tuple[np.float32, np.float32]:
-    """A Python float as a pair."""
-    high = np.float32(value)
-    return high, np.float32(value - float(high))
-
-
 def two_sum(a: Array, b: Array) -> Pair:
     """`a + b`, exactly."""
     total = a + b
@@ -69,14 +63,6 @@ def multiply(a: Pair, b: Pair) -> Pair:
     return two_sum(high, low + (_rounded(a[0] * b[1]) + _rounded(a[1] * b[0])))
 
 
-def reciprocal(a: Pair) -> Pair:
-    """`1 / a`, by one step of Newton's from the rounded one."""
-    guess = 1 / a[0]
-    high, low = product(a[0], guess)
-    missing = ((1 - high) - low) - _rounded(a[1] * guess)
-    return two_sum(guess, _rounded(missing * guess))
-
-
 def sqrt(a: Pair) -> Pair:
     """`√a`, by one step of Newton's from the rounded one; 0 for 0."""
     guess = jnp.sqrt(a[0])
@@ -107,24 +93,6 @@ def _power_of_two(exponent: Integer[Array, "*any"]) -> Float[Array, "*any"]:
     bits = jnp.where(exponent < -126, 0, exponent + 127) << 23
     power: Array = jax.lax.bitcast_convert_type(bits, jnp.float32)
     return power
-
-
-def log(x: Pair) -> Pair:
-    """`log(x)` for x ≥ 1."""
-    # The bits of a float are its exponent, then its mantissa: a logarithm to 0.06. Two steps of
-    # Halley's take it to float32, one of Newton's to a pair. `jnp.log` may depend on the shape.
-    bits = jax.lax.bitcast_convert_type(x[0], jnp.int32) - jnp.int32(127 << 23)
-    guess = _rounded(bits.astype(jnp.float32) * np.float32(math.log(2) / 2**23))
-    for _ in range(2):
-        excess = _excess(x, guess)
-        guess = guess + 2 * excess / (2 + excess)
-    return two_sum(guess, _excess(x, guess))
-
-
-def _excess(x: Pair, guess: Array) -> Array:
-    """`x exp(-guess) - 1`."""
-    high, low = multiply(x, exp((-guess, jnp.zeros_like(guess))))
-    return (high - 1) + low
 
 
 def _added(a: list[Array], b: list[Array]) -> list[Array]:

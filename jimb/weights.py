@@ -71,7 +71,7 @@ def effective_number(counts: ArrayLike, *, beta: ArrayLike) -> Float[Array, " K"
     """
     xp, counts, beta = _namespace(counts, "beta", beta)
     n = _checked_counts(not_fractions(counts), xp, allow_empty=True)
-    rate = 1 - _per_class("beta", _checked("beta", beta, 0.0, 1.0, xp), n, xp)
+    rate = _per_class("beta", 1 - _checked("beta", beta, 0.0, 1.0, xp), n, xp)
     return jnp.asarray(effective_number_of(n, rate, xp), _result_dtype(n))
 
 
@@ -163,7 +163,7 @@ def single_class_weight(
 ) -> Float[Array, " K"]:
     r"""Weight `multiplier` for one class and 1 for the others.
 
-    With `weighted_mean(losses, take_class(w, labels), normalizer=number of labels)` this is the
+    With `weighted_mean(losses, take_class(w, labels), normalizer=number of all labels)` this is the
     weighted softmax loss of one class (`pos_mult`, `pos_cid`).
 
     Args:

@@ -38,19 +38,11 @@ def test_arithmetic_keeps_44_bits(fn, expected, bound):
     assert np.max(np.abs(got - exact) / size) <= bound
 
 
-def test_a_reciprocal_keeps_44_bits():
-    assert np.max(np.abs(wide(as_users(_pairs.reciprocal)(A)) * wide(A) - 1)) <= 2.0**-44
-
-
 def test_a_square_root_keeps_44_bits():
     positive = jnp.where(A[0] < 0, -A[0], A[0]), jnp.where(A[0] < 0, -A[1], A[1])
     expected = np.sqrt(wide(positive))
     assert np.max(np.abs(wide(as_users(_pairs.sqrt)(positive)) / expected - 1)) <= 2.0**-44
     np.testing.assert_array_equal(_pairs.sqrt((jnp.zeros(1), jnp.zeros(1))), [[0], [0]])
-
-
-def test_a_float_is_a_pair():
-    assert abs(float(np.sum(_pairs.pair(np.pi), dtype=np.float64)) - np.pi) <= 2.0**-47
 
 
 def test_exp_is_right_to_half_of_float32s_rounding():
@@ -63,13 +55,6 @@ def test_exp_is_right_to_half_of_float32s_rounding():
 def test_exp_of_what_float32_cannot_hold_is_zero():
     high = jnp.array([-88.0, -1e3, -65504.0, 0.0])
     np.testing.assert_array_equal(wide(_pairs.exp((high, 0 * high))), [0, 0, 0, 1])
-
-
-def test_log_is_as_exact_as_exp():
-    x = 1 + RNG.uniform(0, 1, 50_000) * 2.0 ** RNG.integers(-20, 30, 50_000).astype(np.float64)
-    high = x.astype(np.float32)
-    got = wide(as_users(_pairs.log)((high, (x - high).astype(np.float32))))
-    assert np.max(np.abs(got - np.log(x))) <= 4e-8  # measured 3.0e-8
 
 
 @pytest.mark.parametrize("size", [1, 2, 1000, 4097])

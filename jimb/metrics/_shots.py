@@ -1,6 +1,6 @@
 """Accuracy of the classes with many, some and few training examples."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -80,7 +80,11 @@ def shot_accuracy(
         )
     above, below, known = _thresholds(many_above, few_below)
     known &= jnp.all(~jnp.isnan(n))
-    groups = {"many": n > above, "medium": (n <= above) & (n >= below), "few": n < below}
+    given = train_counts, many_above, few_below
+    if _checks.on_host(*given):  # a count beyond 2²⁴ is told from the next one
+        groups = _groups(*(np.asarray(x, np.float64) for x in given))
+    else:
+        groups = _groups(n, above, below)
 
     def accuracy(name: str, group: Bool[Array, " K"]) -> Array:
         found = report(
@@ -91,6 +95,11 @@ def shot_accuracy(
         return jnp.where(found & known, value, jnp.nan)
 
     return ShotAccuracy(**{name: accuracy(name, group) for name, group in groups.items()})
+
+
+def _groups(n: Any, above: Any, below: Any) -> dict[str, Bool[Array, " K"]]:
+    groups = {"many": n > above, "medium": (n <= above) & (n >= below), "few": n < below}
+    return {name: jnp.asarray(group) for name, group in groups.items()}
 
 
 def _thresholds(many_above: ArrayLike, few_below: ArrayLike) -> tuple[Array, Array, Array]:

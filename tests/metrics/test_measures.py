@@ -501,3 +501,9 @@ def test_bad_training_counts_and_groups_are_refused():
     error, got = check(state, np.array([500, 5]), few_below=200.0)
     assert np.isnan(got).all()
     assert "few_below must not be above many_above" in error.get()
+
+
+def test_shots_of_host_counts_beyond_float32_are_told_apart():
+    state = metrics.update(metrics.init(2), jnp.array([0, 0]), jnp.array([0, 1]))
+    shots = metrics.shot_accuracy(state, [2**24 + 1, 2**24], many_above=2**24, few_below=2**24)
+    np.testing.assert_array_equal([shots.many, shots.medium], [1, 0])

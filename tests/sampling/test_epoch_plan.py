@@ -300,3 +300,9 @@ def test_many_visits_are_planned_where_the_number_of_examples_is_confirmed():
     for wrong in (2, 4):
         with pytest.raises(ValueError, match=r"weights must be one per example"):
             sampling.epoch_plan(KEY, weights, 8, num_examples=wrong)
+
+
+def test_host_weights_that_float32_does_not_hold_are_refused():
+    for weights in (np.array([1.0, 1e-40]), [1e-300, 1.0]):
+        with pytest.raises(ValueError, match=r"weights must be 0 or at least 1.2e-38"):
+            sampling.epoch_plan(jax.random.key(0), weights, 4)
