@@ -79,7 +79,8 @@ def _loss(z: Array, label: Array, spread: Array, peak: Array, table: Array | Non
     log = jnp.log1p(others)
     depth = _depth(z)
     if table is not None:
-        depth = table * jnp.minimum(depth, _reach(table))
+        # A select for each logit, and not for each class, XLA's CPU compiler would store.
+        depth = table * jnp.minimum(depth, jnp.where(table == 0, 0, jnp.inf))
     everywhere = jnp.sum(depth, axis=-1, keepdims=True) + _total(z, table) * log
     # Of the label's own logit: for one entry of the difference XLA would store all of it.
     of_label = jnp.max(z, axis=-1, keepdims=True) - _at(z, label) + log
@@ -126,15 +127,6 @@ def _at(x: Array, label: Array) -> Array:
 
 def _product(t: Array, x: Array) -> Array:
     return jnp.where(t == 0, 0, t * x)
-
-
-def _reach(t: Array) -> Array:
-    """0 where t is 0, else inf: what `t·x` may take from x, which is inf for a removed class.
-
-    Without a select, for which XLA's CPU compiler would store an array.
-    """
-    given = jnp.square(jnp.sign(t))
-    return given / (0.25 - 0.25 * given)
 
 
 def _ones_or(table: Array | None, z: Array) -> Array:
