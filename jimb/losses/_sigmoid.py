@@ -12,6 +12,8 @@ from jimb.losses._focal import focal_of_margin
 from jimb.losses._given_labels import sigmoid_logits, unit_labels
 from jimb.losses._soft_focal import sigmoid_cross_entropy, soft_focal
 
+_FAR = -1e30  # -inf would set off `jax_debug_infs`
+
 
 def sigmoid_cross_entropy_loss(
     logits: ArrayLike,
@@ -178,8 +180,8 @@ def _elements(
 ) -> tuple[Array, Array, Array]:
     """`(logits as given, z, y)` with z and y in compute precision.
 
-    A label that is not valid has logit NaN. What is masked is a negative of logit -inf, whose loss
-    and gradient are 0.
+    A label that is not valid has logit NaN. What is masked is a negative far below 0: its loss and
+    its gradient are exactly 0.
     """
     given = sigmoid_logits(logits, labels)
     mask = _checks.mask(where, given.shape, "logits")
@@ -193,7 +195,7 @@ def _elements(
     # Not clip: at exactly 0 and 1 the derivative with respect to y must pass.
     y = jnp.where(y < 0, 0, jnp.where(y > 1, 1, y))
     if mask is not None:
-        z = jnp.where(mask, z, -jnp.inf)
+        z = jnp.where(mask, z, _FAR)
     return given, z, y
 
 

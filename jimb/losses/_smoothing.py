@@ -79,8 +79,7 @@ def _loss(z: Array, label: Array, spread: Array, peak: Array, table: Array | Non
     log = jnp.log1p(others)
     depth = _depth(z)
     if table is not None:
-        # A select for each logit, and not for each class, XLA's CPU compiler would store.
-        depth = table * jnp.minimum(depth, jnp.where(table == 0, 0, jnp.inf))
+        depth = _weighted(table, depth)
     everywhere = jnp.sum(depth, axis=-1, keepdims=True) + _total(z, table) * log
     # Of the label's own logit: for one entry of the difference XLA would store all of it.
     of_label = jnp.max(z, axis=-1, keepdims=True) - _at(z, label) + log
@@ -127,6 +126,12 @@ def _at(x: Array, label: Array) -> Array:
 
 def _product(t: Array, x: Array) -> Array:
     return jnp.where(t == 0, 0, t * x)
+
+
+@jax.jit  # in which `jax_debug_infs` sees no inf
+def _weighted(table: Array, depth: Array) -> Array:
+    """The product; 0 where a weight is 0, also of inf. A select for each logit would be stored."""
+    return table * jnp.minimum(depth, jnp.where(table == 0, 0, jnp.inf))
 
 
 def _ones_or(table: Array | None, z: Array) -> Array:
