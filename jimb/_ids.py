@@ -62,8 +62,8 @@ def _advice(name: str, value: Any, array: Array | np.ndarray, num_classes: int) 
 
 
 def _one_hot(array: Array | np.ndarray, num_classes: int) -> bool:
-    """Whether NumPy's numbers are; a device array is not waited for."""
+    """Whether NumPy's numbers are, in more than one row; a device array is not waited for."""
     if not isinstance(array, np.ndarray) or array.ndim < 2 or array.shape[-1] != num_classes:
         return False
-    of_bits = array.size > 0 and bool(np.all((array == 0) | (array == 1)))
+    of_bits = array.size > num_classes and bool(np.all((array == 0) | (array == 1)))
     return num_classes > 1 and of_bits and bool(np.all(array.sum(-1) == 1))

@@ -28,8 +28,9 @@ def not_one_hot(name: str, labels: Any, num_classes: int) -> Array | np.ndarray:
 
 
 def _could_be(array: Any, num_classes: int) -> bool:
+    """Whether dtype and shape are those of one-hot labels; a single row may be ids by chance."""
     is_integer = jnp.issubdtype(array.dtype, jnp.integer)
-    return is_integer and array.ndim > 1 and array.shape[-1] == num_classes and array.size > 0
+    return is_integer and array.shape[-1:] == (num_classes,) and array.size > num_classes
 
 
 def _are(labels: Any) -> Any:
