@@ -21,7 +21,11 @@ def test_the_table_has_every_public_function():
     assert set(CALLS) == short - losses - of_no_traced_arrays
 
 
-@pytest.mark.parametrize("name", CALLS)
+# By default the losses, weights and counts; of states, plans and measures among the slow tests.
+DOTTED = [pytest.param(n, marks=pytest.mark.slow) if "." in n else n for n in CALLS]
+
+
+@pytest.mark.parametrize("name", DOTTED)
 def test_no_nan_or_inf_is_computed_without_jit(name):
     function, arrays = CALLS[name]
     with jax.debug_nans(True), jax.debug_infs(True):

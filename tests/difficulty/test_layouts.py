@@ -53,7 +53,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "by_index", "split", "kept"), CASES)
+SOME = [n if i % 4 == 0 else pytest.param(*n, marks=pytest.mark.slow) for i, n in enumerate(CASES)]
+
+
+@pytest.mark.parametrize(("name", "by_index", "split", "kept"), SOME)
 def test_any_of_them_may_be_split_alone(name, by_index, split, kept, mesh):
     module, init = STATES[name]
     given = inputs(name, by_index)

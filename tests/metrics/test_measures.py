@@ -430,6 +430,7 @@ def alarm(request):
     jax.config.update(request.param, False)
 
 
+@pytest.mark.slow  # one call of each is in tests/test_alarms.py
 @pytest.mark.parametrize("transform", [jax.jit, lambda f: f], ids=["jit", "eager"])
 def test_valid_counts_raise_no_alarm(alarm, transform):
     for measure in map(transform, (metrics.compute, metrics.f1)):
