@@ -46,7 +46,7 @@ def softmax_soft(is_focal, *, rows=200, jit=jax.jit):
     return of_targets(value_and_gradient(loss, z, y, gamma, jit), z, np.float64(y), gamma)
 
 
-def of_targets(result, z, targets, gamma, bounds=(0.25, 0.28)):
+def of_targets(result, z, targets, gamma, bounds=(0.28, 0.28)):
     """Of `Σ_c t_c (1 - p_c)^γ (-log p_c)` and its gradient."""
     value, gradient = result
     of_class = [softmax_reference(z, np.full(len(z), c), np.float64(gamma)) for c in range(CLASSES)]
