@@ -37,9 +37,9 @@ def elementwise(
         x_dot, *parameters_dot = tangents
         losses = function(*primals)
         tangent = jnp.zeros_like(losses)
-        if not _is_zero(x_dot):
+        if not is_zero(x_dot):
             tangent += derivative(x, losses, *parameters) * x_dot
-        varied = [i for i, dot in enumerate(parameters_dot) if not _is_zero(dot)]
+        varied = [i for i, dot in enumerate(parameters_dot) if not is_zero(dot)]
         if varied:
 
             def by_parameters(*some: Array) -> Array:
@@ -73,5 +73,6 @@ def _where_finite(formula: Callable[..., Array], x: Array, *parameters: Array | 
     return jnp.where(finite, formula(jnp.where(finite, x, 0), *parameters), 0)
 
 
-def _is_zero(tangent: Any) -> bool:
+def is_zero(tangent: Any) -> bool:
+    """Whether a rule has nothing to add for this tangent."""
     return tangent is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero)

@@ -1,9 +1,8 @@
 """The probability of each class and of all others, to the last digits, and their derivatives."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from jimb._typing import Array
@@ -50,7 +49,3 @@ def root_of_odds(z: Array, largest: Array) -> Array:
     array of it.
     """
     return jnp.exp(0.5 * z - 0.5 * largest) * math.sqrt(SCALE)
-
-
-def is_zero(tangent: Any) -> bool:
-    return tangent is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero)

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 
 from jimb import _labels
 from jimb._typing import Array, Float, Integer
-from jimb.losses._probabilities import SCALE, Classes, is_zero, moved, root_of_odds
+from jimb.losses._elementwise import is_zero
+from jimb.losses._probabilities import SCALE, Classes, moved, root_of_odds
 
 
 def smoothed_loss(

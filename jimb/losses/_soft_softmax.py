@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 
 from jimb._typing import Array, Float
+from jimb.losses._elementwise import is_zero
 from jimb.losses._focal import not_zero
-from jimb.losses._probabilities import SCALE, Classes, is_zero, moved, root_of_odds
+from jimb.losses._probabilities import SCALE, Classes, moved, root_of_odds
 
 
 def softmax_soft_loss(
