@@ -5,7 +5,7 @@ a key in the place of a model, and reads the largest resident memory of the proc
 /proc. Each row of the table is a process of its own; what it held before the state and the logits
 existed, JAX and the compiled programs, is subtracted.
 
-    python proofs/memory.py
+    python -m proofs.memory
 """
 
 import concurrent.futures
@@ -20,10 +20,10 @@ import jax
 import jax.numpy as jnp
 import tyro
 from jax import Array
-from tables import markdown
 
 import jimb
 from jimb.difficulty import DifficultyState
+from proofs.tables import markdown
 
 STATUS = Path("/proc/self/status")
 
@@ -88,9 +88,6 @@ class Measured(NamedTuple):
     chunk: int  # what an update of one chunk takes and, beside the state, makes
     peak: int
     seconds: float
-
-
-# ------------------------------------------------------------------------------------- one sweep
 
 
 class Chunk(NamedTuple):
@@ -161,9 +158,6 @@ def initial(case: Case) -> DifficultyState:
     return jimb.difficulty.init(case.examples, case.classes, dtype=case.dtype)
 
 
-# ----------------------------------------------------------------------------------- its memory
-
-
 def resident(field: str) -> int:
     """Bytes of this process: `VmRSS` now, `VmHWM` the most that there ever were."""
     lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
@@ -194,9 +188,6 @@ def measured_apart(case: Case) -> Measured:
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
         return pool.submit(measure, case).result()
-
-
-# ----------------------------------------------------------------------------------------- main
 
 
 def row(case: Case) -> list[str]:

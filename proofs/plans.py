@@ -5,7 +5,7 @@ Compares `jimb.sampling.epoch_plan`, `jax.random.choice(p=…)` in float32 and N
 mean visits of each example are computed over all random numbers that the sampler can take, not
 sampled; a second table checks them against plans that were drawn, and a third gives times.
 
-    python proofs/plans.py
+    python -m proofs.plans
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import samplers
 import tyro
 from jax import Array
-from tables import markdown
 
 import jimb
+from proofs import samplers
+from proofs.tables import markdown
 
 SAMPLERS = ("epoch_plan", "jax.random.choice", "NumPy choice")
 
@@ -76,9 +76,6 @@ def make_case(kind: str, num: int, seed: int) -> Case:
     return Case(kind, p, *on_device, num * p, counts, table, by_sampler)
 
 
-# ------------------------------------------------------------------------------------ the means
-
-
 def mean_row(case: Case, sampler: str) -> list[str]:
     """How far the mean visits lie from `N·w_i / Σw`."""
     mean, expected = case.means[sampler], case.expected
@@ -101,9 +98,6 @@ def percent(share: float, *, sign: str = "") -> str:
     """Two digits, and no power of ten for what is large."""
     value = 100 * share
     return f"{value:{sign}{'.0f' if abs(value) >= 10 else '.2g'}} %"
-
-
-# ------------------------------------------------------------------------------- plans, drawn
 
 
 Sampler = Callable[[Case, int], Any]
@@ -171,9 +165,6 @@ def check(case: Case, sampler: str, positions: np.ndarray, visits: np.ndarray, s
         raise AssertionError(f"{sampler} drew something else than what was computed.")
 
 
-# ---------------------------------------------------------------------------------------- times
-
-
 def times(
     cases: list[Case], draws: dict[str, Sampler], settings: Settings
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -200,9 +191,6 @@ def time_rows(
         medians = [f"{1e3 * np.median(seconds):.1f}" for seconds in by_kind.values()]
         rows.append([f"{num:,}", sampler, compiling, *medians, f"{np.median(ratios):.2f}"])
     return rows
-
-
-# ----------------------------------------------------------------------------------------- main
 
 
 NOTES = """\

@@ -38,9 +38,6 @@ def rarest_tenth(expected: np.ndarray) -> np.ndarray:
     return np.argsort(expected, kind="stable")[: len(expected) // 10]
 
 
-# -------------------------------------------------------------------------- jimb's epoch_plan
-
-
 class FixedPoint(NamedTuple):
     """Expected visits as `epoch_plan` holds them: `whole + 2⁻³² fraction`."""
 
@@ -79,9 +76,6 @@ def plan_means(counts: FixedPoint, *, offsets: int = _UNIT) -> np.ndarray:
     return counts.whole + hits / offsets
 
 
-# --------------------------------------------------------------------------- jax.random.choice
-
-
 def choice_table(p: np.ndarray) -> np.ndarray:
     """What `jax.random.choice` returns for each of its 2²³ random numbers, in float32.
 
@@ -102,9 +96,6 @@ def choice_from(table: np.ndarray, key: Array, num: int) -> np.ndarray:
 def choice_means(table: np.ndarray, num_examples: int, num: int) -> np.ndarray:
     """Mean visits `[N]` of `num` draws."""
     return num * (np.bincount(table, minlength=num_examples) / 2**23)
-
-
-# ---------------------------------------------------------------------- NumPy's Generator.choice
 
 
 def numpy_means(p: np.ndarray, num: int) -> np.ndarray:

@@ -1,31 +1,33 @@
 """What the difficulty's store, its pseudocount and its predictions do to the sampling weights.
 
-Trains the odd/even task of `examples/parity.py` on digits by difficulty sampling, and gives the
+Trains the odd/even task of `examples/parity` on digits by difficulty sampling, and gives the
 logits of the pass after each epoch to each store of `jimb.difficulty` and to a float64 NumPy
 reference. Prints how far the sampling weights lie from the reference's; how few examples a small
 pseudocount leaves; and how far the difficulty from logits seen in training lies from that of the
 passes.
 
-    python proofs/stores.py
+    python -m proofs.stores
 """
 
 import dataclasses
-from collections.abc import Iterator
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import reference
 import tyro
-from jax import Array
 from scipy.stats import spearmanr
-from tables import markdown
-from trials import Both, Trials, make_trials, online_epoch, recorded_logits
 
-import jimb
-from jimb.difficulty import DifficultyState
+from proofs import reference
+from proofs.along import (
+    STORES,
+    distances,
+    initial_state,
+    total_variation,
+    weights_along,
+    weights_of,
+)
+from proofs.tables import markdown
+from proofs.trials import Both, Trials, make_trials, online_epoch, recorded_logits
 
-STORES = ("float32", "snapshot", "float16", "bfloat16", "raw float16 p")
 PSEUDOCOUNTS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
 READ_OUTS = (1.0, 0.1)
 
@@ -63,81 +65,6 @@ class Settings:
         return make_trials(seeds, self.epochs[-1], learning_rate, each_once=each_once)
 
 
-# ------------------------------------------------------------------- the difficulty of all seeds
-
-
-def initial_state(labels: np.ndarray, dtype: str | None) -> DifficultyState:
-    """`jimb.difficulty.init` for every seed."""
-    num_seeds, num_examples = labels.shape
-    state = jimb.difficulty.init(num_examples, 2, dtype=dtype)
-    stacked: DifficultyState = jax.tree.map(lambda x: jnp.stack([x] * num_seeds), state)
-    return stacked
-
-
-@jax.jit
-@jax.vmap
-def updated(state: DifficultyState, logits: Array, labels: Array) -> DifficultyState:
-    """`jimb.difficulty.update` of every seed."""
-    return jimb.difficulty.update(state, logits, labels)
-
-
-@jax.jit
-@jax.vmap
-def updated_from_snapshot(
-    state: DifficultyState, logits: Array, labels: Array, previous: Array
-) -> DifficultyState:
-    """The same for a state that stores no predictions."""
-    return jimb.difficulty.update(state, logits, labels, previous_logits=previous)
-
-
-@jax.jit
-def weights_of(state: DifficultyState, pseudocount: Array) -> Array:
-    """`jimb.difficulty.sampling_weights` of every seed, `[S, N]`."""
-    return jax.vmap(lambda s: jimb.difficulty.sampling_weights(s, pseudocount=pseudocount))(state)
-
-
-# ------------------------------------------------------------------------------------ the stores
-
-
-def weights_along(store: str, record: np.ndarray, labels: np.ndarray, c: float) -> Iterator[Array]:
-    """The sampling weights of jimb after each epoch, from recorded logits."""
-    state = initial_state(labels, None if store == "snapshot" else store)
-    previous = np.zeros_like(record[0])
-    for logits in record:
-        if store == "snapshot":
-            state = updated_from_snapshot(state, logits, labels, previous)
-        else:
-            state = updated(state, logits, labels)
-        previous = logits
-        yield weights_of(state, jnp.float32(c))
-
-
-def reference_weights_along(
-    store: reference.Store, record: np.ndarray, labels: np.ndarray, c: float
-) -> Iterator[np.ndarray]:
-    """The same in float64."""
-    difficulty = reference.Difficulty(labels, 2, store)
-    for logits in record:
-        difficulty.update(logits)
-        yield difficulty.weights(c)
-
-
-def total_variation(w: np.ndarray | Array, v: np.ndarray | Array) -> np.ndarray:
-    """`½ Σ |w - v|`, `[S]`."""
-    difference = np.asarray(w, np.float64) - np.asarray(v, np.float64)
-    return np.abs(difference).sum(axis=-1) / 2
-
-
-def distances(store: str, record: np.ndarray, labels: np.ndarray, c: float) -> np.ndarray:
-    """Total variation from the reference after each epoch, of the seed where it is largest."""
-    exact = reference_weights_along(reference.exact, record, labels, c)
-    if store == "raw float16 p":
-        found = reference_weights_along(reference.raw_float16, record, labels, c)
-    else:
-        found = map(np.asarray, weights_along(store, record, labels, c))
-    return np.array([total_variation(w, v).max() for w, v in zip(found, exact, strict=True)])
-
-
 def store_rows(
     learning_rate: float, records: dict[float, np.ndarray], labels: np.ndarray
 ) -> list[list[str]]:
@@ -157,9 +84,6 @@ def underflow_note(learning_rate: float, record: np.ndarray, epochs: tuple[int, 
     return " / ".join(f"{share:.1f}" for share in shares) + f" at {learning_rate:g}"
 
 
-# -------------------------------------------------------------------------------------- collapse
-
-
 def collapse_row(
     pseudocount: float, record: np.ndarray, trials: Trials, epochs: tuple[int, ...]
 ) -> list[str]:
@@ -174,9 +98,6 @@ def collapse_row(
         100 * (w * (trials.digits == 8)).sum(-1),
     )
     return [f"{pseudocount:g}", *(" / ".join(f"{x:.1f}" for x in f.mean(1)) for f in figures)]
-
-
-# ---------------------------------------------------------------------------------------- online
 
 
 def online_rows(settings: Settings) -> list[list[str]]:
@@ -204,9 +125,6 @@ def online_row(pseudocount: float, epochs: int, states: Both) -> list[str]:
         f"{np.mean(ranks):.2f} ({min(ranks):.2f} to {max(ranks):.2f})",
         f"{total_variation(passes, seen).mean():.3f}",
     ]
-
-
-# ------------------------------------------------------------------------------------------ main
 
 
 Records = dict[float, np.ndarray]  # logits after each epoch, by the pseudocount of the training

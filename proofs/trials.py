@@ -1,10 +1,8 @@
-"""The trainings that `stores.py` looks at: the odd/even task of `examples/parity.py`, with CE.
+"""The trainings that `stores.py` looks at: the odd/even task of `examples/parity`, with CE.
 
 Several seeds train together in one `vmap`; the leading axis S of every array is the seed.
 """
 
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -13,12 +11,11 @@ import numpy as np
 from jax import Array
 
 import jimb
+from examples import training
+from examples.parity import task as parity_task
+from examples.parity import trials as parity
+from examples.training import Hyper
 from jimb.difficulty import DifficultyState
-
-sys.path.append(str(Path(__file__).parent.parent / "examples"))
-import parity
-import training
-from train_losses import Hyper
 
 
 class Trials(NamedTuple):
@@ -44,7 +41,7 @@ def make_trials(
 
     With `each_once` the batch size divides the number of images.
     """
-    task = parity.make_task(parity.Settings(seeds=len(seeds), seed=seeds.start))
+    task = parity_task.make_task(parity_task.Settings(seeds=len(seeds), seed=seeds.start))
     num_examples, features = task.train.inputs.shape[1:]
     batch = parity.BATCH
     if each_once:
@@ -54,8 +51,8 @@ def make_trials(
         features, 2, "ce", batch_size=batch, steps=steps, learning_rate=learning_rate
     )
     hyper = training.hyper_of(jimb.class_counts(np.asarray(task.train.labels[0]), 2))
-    init_keys, plan_keys = parity.keys_of(jnp.asarray(seeds))
-    state = parity.init_trials(init_keys, recipe, num_examples)
+    init_keys, plan_keys = training.keys_of(jnp.asarray(seeds))
+    state = training.init_trials(init_keys, recipe, num_examples)
     return Trials(task.train, task.train_digits, hyper, state, plan_keys, recipe)
 
 

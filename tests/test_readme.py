@@ -5,18 +5,17 @@ import operator
 import re
 from pathlib import Path
 
-import benchmark_methods
-import benchmark_report
 import jax
 import numpy as np
 import pytest
 
 import jimb
 import jimb.sampling.grain  # which jimb itself does not import
+from examples.benchmark import methods, report
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-DIFFICULTY = (ROOT / "docs" / "difficulty.md").read_text()
+DIFFICULTY = (ROOT / "docs" / "guides" / "difficulty.md").read_text()
 
 
 def run(page):
@@ -79,7 +78,7 @@ def test_on_the_page_a_device_s_share_gives_the_sums_of_the_whole():
 
 
 def test_the_figures_of_the_page_on_difficulty_are_those_of_the_proofs():
-    proofs = (ROOT / "docs" / "proofs.md").read_text()
+    proofs = (ROOT / "docs" / "why" / "proofs.md").read_text()
     rows = re.findall(r"^\| (?:c |1 |0\.).*\|$", DIFFICULTY, re.MULTILINE)
     assert len(rows) == 4
     assert set(rows) <= set(proofs.splitlines())
@@ -91,7 +90,7 @@ def test_the_figures_of_the_page_on_difficulty_are_those_of_the_proofs():
 
 
 METHODS = README.partition("## Methods")[2].partition("\n## ")[0]
-PAGES = {"benchmark.py": "methods", "decoupling.py": "decoupling", "bbn.py": "bbn"}
+PAGES = {"benchmark": "methods", "decoupling": "decoupling", "bbn": "bbn"}
 
 
 @pytest.mark.parametrize("row", re.findall(r"^\| .*`.* \|$", METHODS, re.MULTILINE))
@@ -99,26 +98,26 @@ def test_a_method_has_a_function_an_example_and_the_figure_of_its_page(row):
     _, _, function, _, example, effect, _ = (cell.strip() for cell in row.split("|"))
     operator.attrgetter(function.strip("`"))(jimb)
     example = example.strip("`")
-    assert (ROOT / "examples" / example).is_file()
+    assert (ROOT / "examples" / example / "__main__.py").is_file()
     if example in PAGES:
-        page = (ROOT / "docs" / f"{PAGES[example]}.md").read_text()
+        page = (ROOT / "docs" / "results" / f"{PAGES[example]}.md").read_text()
         assert f"({effect})" in page.replace("( ", "(").replace("+ ", "+").replace("- ", "-")
     else:
         assert (ROOT / re.fullmatch(r"\[.*\]\((.*)\)", effect)[1]).is_file()
 
 
 def test_every_method_of_the_benchmark_is_in_both_tables():
-    for method in benchmark_methods.METHODS[1:]:
+    for method in methods.METHODS[1:]:
         assert f"| {method.name} | `{method.functions}` | {method.paper} |" in METHODS
         assert f"\n| {method.name} | " in SUMMARY
 
 
-SUMMARY = README.partition(benchmark_report.BEGIN)[2].partition(benchmark_report.END)[0]
+SUMMARY = README.partition(report.BEGIN)[2].partition(report.END)[0]
 
 
 def test_the_summary_has_the_figures_of_the_page():
     head, _, *rows = (line.strip("| ").split(" | ") for line in SUMMARY.strip().splitlines())
-    sections = (ROOT / "docs" / "methods.md").read_text().split("\n## ")
+    sections = (ROOT / "docs" / "results" / "methods.md").read_text().split("\n## ")
     for column, task in enumerate(head[1:], 1):
         (section,) = (part for part in sections if f"(`--task {task}`)" in part)
         for row in rows:

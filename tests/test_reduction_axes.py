@@ -234,7 +234,7 @@ def test_a_message_from_inside_shard_map():
 
 # Micro-batches.
 
-PAGE = (Path(__file__).parent.parent / "docs" / "mean.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "guides" / "mean.md").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 import jimb
 
-PAGE = (Path(__file__).parent.parent / "docs" / "schedules.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "guides" / "schedules.md").read_text()
 T, STEPS, EPOCHS, N, K = 60, 10, 6, 1000, 3
 
 

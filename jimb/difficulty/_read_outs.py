@@ -23,8 +23,8 @@ def score(state: DifficultyState, *, pseudocount: ArrayLike = 1.0) -> Float[Arra
     Args:
       state: a `DifficultyState`.
       pseudocount: c > 0; may be traced. Smaller is sharper; below 0.1 a few examples take over
-        the distribution (after the first epoch of `docs/proofs.md`, weights of c = 0.01 are worth
-        3 % of the examples, of c = 1 87 %), and a Python number that small warns.
+        the distribution (after the first epoch of `docs/why/proofs.md`, weights of c = 0.01 are
+        worth 3 % of the examples, of c = 1 87 %), and a Python number that small warns.
 
     Returns:
       `D`, float32 `[N]`, without gradient.

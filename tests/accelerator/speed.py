@@ -1,8 +1,6 @@
 """Part two: times as ratios to Optax, to a copy of the same bytes, and to calls one by one."""
 
 import functools
-import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +8,7 @@ import numpy as np
 import optax
 
 import jimb
+from examples.sweep import grid, settings, task, timing
 from tests.accelerator.race import race
 from tests.helpers.figures import Figure
 
@@ -123,13 +122,8 @@ def epoch_plan(rows, rounds):
 
 def sweep_of_trainings(rounds):
     """The grid γ × β of the example's trainings in one program, and its 25 cells one by one."""
-    examples = str(Path(__file__).parents[2] / "examples")
-    if examples not in sys.path:
-        sys.path.insert(0, examples)
-    import sweep
-
-    trial = sweep.first_of(sweep.make_trials(sweep.Settings(seeds=2)))
-    train = sweep.training_of("cb-focal")
+    trial = timing.first_of(task.make_trials(settings.Settings(seeds=2)))
+    train = grid.training_of("cb-focal")
     swept = jax.jit(jimb.sweep(train, {"beta": jnp.asarray(BETAS), "gamma": jnp.asarray(GAMMAS)}))
     one = jax.jit(lambda trial, beta, gamma: train(trial, beta=beta, gamma=gamma))
 

@@ -34,7 +34,7 @@ def run(folder, *options, point="never", number=0):
     expected = 0 if point == "never" else -signal.SIGKILL
     if done.returncode != expected:
         said = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        raise RuntimeError(f"train.py, killed {point}, ended with {done.returncode}: {said}")
+        raise RuntimeError(f"examples.train, killed {point}, ended with {done.returncode}: {said}")
     return done.stderr
 
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import sweep
 
 import jimb
+from examples.sweep import grid, settings, task, timing
 
 GAMMAS = jnp.array([0.0, 0.5, 1.0, 2.0, 3.0])
 BETAS = jnp.array([0.0, 0.9, 0.99, 0.999, 0.9999])
@@ -54,11 +54,11 @@ def bench_training_step(race, loss):
 
 @pytest.fixture(scope="module")
 def trial():
-    """The parity task of `sweep.py`: 15 epochs of a small MLP."""
-    return sweep.first_of(sweep.make_trials(sweep.Settings(seeds=2)))
+    """The parity task of `examples/sweep`: 15 epochs of a small MLP."""
+    return timing.first_of(task.make_trials(settings.Settings(seeds=2)))
 
 
-train = sweep.training_of("cb-focal")
+train = grid.training_of("cb-focal")
 GRIDS = {"beta": BETAS, "gamma": GAMMAS}
 
 
@@ -66,8 +66,8 @@ def product_of_as_many_operations():
     """One large matrix product with the multiplications of all products of the 25 trainings."""
     features, hidden, classes, images = 64, 64, 2, 1797
     forward = features * hidden + hidden * classes
-    a_step = sweep.BATCH * (2 * forward + hidden * classes)  # and the slopes' products
-    size = round((25 * (sweep.STEPS * a_step + images * forward)) ** (1 / 3))
+    a_step = grid.BATCH * (2 * forward + hidden * classes)  # and the slopes' products
+    size = round((25 * (grid.STEPS * a_step + images * forward)) ** (1 / 3))
     matrix = jnp.ones((size, size))
     multiply = jax.jit(jnp.matmul)
     return lambda: multiply(matrix, matrix)

@@ -1,11 +1,8 @@
-"""The two branches of `bbn.py`: what each draws, how they are mixed, what the page says."""
+"""The two branches of `examples.bbn`: what each draws, how they are mixed, what the page says."""
 
 import sys
 from pathlib import Path
 
-import bbn
-import bbn_report
-import bbn_settings
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,9 +10,14 @@ import pytest
 from flax import nnx
 
 import jimb
+from examples.bbn import __main__ as bbn
+from examples.bbn import epoch as bbn_epoch
+from examples.bbn import network, report, trials
+from examples.bbn import settings as bbn_settings
+from examples.bbn import task as bbn_task
 
 HIDDEN, CLASSES = 4, 3
-RECIPE = bbn.Recipe(
+RECIPE = network.Recipe(
     features=5,
     classes=CLASSES,
     hidden=HIDDEN,
@@ -26,7 +28,7 @@ RECIPE = bbn.Recipe(
 )
 
 
-loss_and_gradient = jax.jit(jax.value_and_grad(bbn.mixed_loss), static_argnames="recipe")
+loss_and_gradient = jax.jit(jax.value_and_grad(bbn_epoch.mixed_loss), static_argnames="recipe")
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +48,7 @@ LABELS = np.repeat(np.arange(3), COUNTS)
 def visits(powers, streams, num=600):
     arguments = (jnp.array(powers, jnp.float32), jnp.array(streams))
     key = jax.random.key(0)
-    plans = bbn.draw_plans(key, jnp.asarray(LABELS), jnp.asarray(COUNTS), *arguments, num)
+    plans = bbn_epoch.draw_plans(key, jnp.asarray(LABELS), jnp.asarray(COUNTS), *arguments, num)
     return np.asarray(plans), np.stack([np.bincount(p, minlength=len(LABELS)) for p in plans])
 
 
@@ -78,7 +80,7 @@ def test_branches_draw_apart_and_one_batch_is_one_plan():
 )
 @pytest.mark.parametrize("total", [1, 7])
 def test_the_adaptor_is_the_papers(name, formula, total):
-    adaptor = bbn.adaptor_of(name, total)
+    adaptor = network.adaptor_of(name, total)
     expected = [formula(t, total) for t in range(total)]
     np.testing.assert_allclose([adaptor(t) for t in range(total)], expected, atol=1e-7)
 
@@ -165,7 +167,7 @@ def test_the_branch_without_weight_gets_exactly_no_gradient(params, batch, alpha
 
 def test_trials_are_long_tailed_and_keep_test_images_apart():
     settings = bbn_settings.Settings(seeds=2, seed=7, imbalance=30)
-    task = bbn.make_task("digits", settings)
+    task = bbn_task.make_task("digits", settings)
     sizes = np.round(120 * 30.0 ** (-np.arange(10) / 9))
     np.testing.assert_array_equal(task.counts, sizes)
     for row in task.train.labels:
@@ -191,11 +193,11 @@ def test_the_smallest_run_compiles_once_per_length_and_writes_table_and_page(
 ):
     page = tmp_path / "docs" / "page.md"
     options = ["--seeds", "2", "--epochs", "2", "--hidden", "8", "--report", str(page)]
-    monkeypatch.setattr(sys, "argv", ["bbn.py", *options])
-    monkeypatch.setattr(bbn, "METHODS", [m for m in bbn.METHODS if m.name in SHORT])
-    compiled = bbn.epoch_of_trials._cache_size()
+    monkeypatch.setattr(sys, "argv", ["examples.bbn", *options])
+    monkeypatch.setattr(trials, "METHODS", [m for m in bbn_settings.METHODS if m.name in SHORT])
+    compiled = bbn_epoch.epoch_of_trials._cache_size()
     bbn.main()
-    assert bbn.epoch_of_trials._cache_size() - compiled == 2  # T epochs, and 2T
+    assert bbn_epoch.epoch_of_trials._cache_size() - compiled == 2  # T epochs, and 2T
     printed = capsys.readouterr().out
     rows = [line for line in printed.splitlines() if line.startswith("|")]
     assert [row.split("|")[1].strip() for row in rows[2:]] == SHORT
@@ -220,7 +222,7 @@ def test_the_smallest_run_compiles_once_per_length_and_writes_table_and_page(
     ],
 )
 def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, capsys, arguments, sentence):
-    monkeypatch.setattr(sys, "argv", ["bbn.py", "--seeds", "2", *arguments])
+    monkeypatch.setattr(sys, "argv", ["examples.bbn", "--seeds", "2", *arguments])
     with pytest.raises(SystemExit) as stopped:
         bbn.main()
     said = "".join(capsys.readouterr()) + str(stopped.value)
@@ -232,8 +234,8 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_row(monkeypatch):
     def diverged(keys, epoch, states, *args, recipe):
         return states, np.array([np.inf])
 
-    monkeypatch.setattr(bbn, "epoch_of_trials", diverged)
-    monkeypatch.setattr(sys, "argv", ["bbn.py", "--seeds", "2"])
+    monkeypatch.setattr(trials, "epoch_of_trials", diverged)
+    monkeypatch.setattr(sys, "argv", ["examples.bbn", "--seeds", "2"])
     with pytest.raises(SystemExit, match="CE uniform is not finite in epoch 0: lower --learning"):
         bbn.main()
 
@@ -248,23 +250,23 @@ def outcome():
         "CE": np.array([[0.5, 0.9, 0.3, np.nan], [0.6, 0.9, 0.2, np.nan]]),
         "BBN": np.array([[0.61, 0.8, 0.3, np.nan], [0.69, 0.9, 0.2, np.nan]]),
     }
-    return bbn_report.Outcome("toy", COUNTS, RECIPE, 123, measures)
+    return report.Outcome("toy", COUNTS, RECIPE, 123, measures)
 
 
 def test_the_table_pairs_the_seeds(outcome):
-    mean, error = bbn_report.paired_difference(outcome, "BBN", "CE")[0]
+    mean, error = report.paired_difference(outcome, "BBN", "CE")[0]
     np.testing.assert_allclose([mean, error], [10, 1], rtol=1e-12)
-    row = bbn_report.table(outcome).splitlines()[-1]
+    row = report.table(outcome).splitlines()[-1]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == ["BBN", "65.0 (+10.0 ± 1.0)", "85.0 ( -5.0 ± 5.0)", "25.0 ( +0.0 ± 0.0)", "–"]
 
 
 def test_the_sentences_claim_what_two_standard_errors_show(outcome):
-    balanced, many, medium, *_ = bbn_report.findings(outcome)
+    balanced, many, medium, *_ = report.findings(outcome)
     assert balanced == "- Balanced accuracy against CE: higher for BBN."
     assert many == "- Many-shot against CE: not told apart for BBN."
     assert medium == "- Medium-shot against CE: not told apart for BBN."
-    assert [bbn_report.verdict(m, 1) for m in (2, 2.1, -2, -2.1)] == [
+    assert [report.verdict(m, 1) for m in (2, 2.1, -2, -2.1)] == [
         "not told apart",
         "higher",
         "not told apart",
@@ -273,9 +275,9 @@ def test_the_sentences_claim_what_two_standard_errors_show(outcome):
 
 
 def test_the_page_in_docs_is_of_this_script():
-    page = (Path(__file__).parents[2] / "docs" / "bbn.md").read_text()
-    for part in bbn_report.HEAD.split("{command}"):
+    page = (Path(__file__).parents[2] / "docs" / "results" / "bbn.md").read_text()
+    for part in report.HEAD.split("{command}"):
         assert part in page
     rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")]
-    assert rows == ["method", *(method.name for method in bbn.METHODS)] * 2
+    assert rows == ["method", *(method.name for method in bbn_settings.METHODS)] * 2
     assert jimb.sampling.class_power  # the function that the page names

@@ -4,23 +4,26 @@ import dataclasses
 import json
 import operator
 import sys
+from pathlib import Path
 
-import benchmark
-import benchmark_methods
-import benchmark_report
-import benchmark_results
-import benchmark_tasks
-import datasets
-import files
 import jax
 import numpy as np
 import pytest
-from benchmark_results import Result
 from tqdm import tqdm
 
 import jimb
+from examples import training
+from examples.benchmark import __main__ as benchmark
+from examples.benchmark import draws, measures, methods, report, trials
+from examples.benchmark import results as benchmark_results
+from examples.benchmark import run as benchmark_run
+from examples.benchmark import settings as benchmark_settings
+from examples.benchmark import task as benchmark_task
+from examples.benchmark import tasks as benchmark_tasks
+from examples.benchmark.results import Result
+from examples.data import datasets, sources, subsets
 
-METHODS = {method.name: method for method in benchmark_methods.METHODS}
+METHODS = {method.name: method for method in methods.METHODS}
 SPEC = dataclasses.replace(benchmark_tasks.TASKS["digits"], epochs=3, seeds=2)
 BAR = tqdm(disable=True)
 
@@ -43,9 +46,8 @@ def test_each_row_names_a_function_of_jimb(function):
 
 
 def test_every_loss_of_the_training_loop_is_compared():
-    import train_losses
 
-    assert {method.loss for method in METHODS.values()} == set(train_losses.LOSSES)
+    assert {method.loss for method in METHODS.values()} == set(training.LOSSES)
 
 
 # --------------------------------------------------------------------------------------- tasks
@@ -85,8 +87,8 @@ def test_fashion_has_the_sizes_of_its_order_and_spares_ten_of_each_class(tmp_pat
     write_idx(tmp_path, "train-labels-idx1-ubyte", labels)
     write_idx(tmp_path, "t10k-images-idx3-ubyte", images[::600])
     write_idx(tmp_path, "t10k-labels-idx1-ubyte", labels[::600])
-    order = datasets.HARD_TAIL
-    task = benchmark_tasks.fashion(np.arange(2), str(tmp_path), 100.0, order)
+    order = subsets.HARD_TAIL
+    task = benchmark_task.fashion(np.arange(2), str(tmp_path), 100.0, order)
     sizes = [round(6000 * 100 ** (-k / 9)) for k in range(10)]
     np.testing.assert_array_equal(task.counts[list(order)], sizes)
     for s in range(2):
@@ -123,7 +125,7 @@ def words_of(name, data_dir, *, imbalance, seed):
     ],
 )
 def test_methods_train(task, name):
-    confusion = benchmark.run_method(METHODS[name], task, SPEC, 0, BAR)
+    confusion = trials.run_method(METHODS[name], task, SPEC, 0, BAR)
     assert confusion.shape == (2, 10, 10)
     np.testing.assert_array_equal(confusion.sum((1, 2)), 1797 - task.counts.sum() - 100)
     recalls = np.einsum("skk->sk", confusion) / confusion.sum(-1)
@@ -137,16 +139,16 @@ def test_plans_fill_the_epochs_of_45_classes_of_texts(monkeypatch, name):
     monkeypatch.setattr(datasets, "load", words_of)
     spec = dataclasses.replace(benchmark_tasks.TASKS["wordnet"], epochs=8, batch_size=50, seeds=2)
     task = spec.make(np.arange(2), None)
-    confusion = benchmark.run_method(METHODS[name], task, spec, 0, BAR)
+    confusion = trials.run_method(METHODS[name], task, spec, 0, BAR)
     assert confusion.shape == (2, 45, 45)
     assert (np.einsum("skk->s", confusion) / confusion.sum((1, 2)) > 0.5).all()
 
 
 def test_a_batch_of_half_the_classes_has_as_many_of_each():
     labels = np.repeat(np.arange(45), np.arange(56, 11, -1))
-    size = benchmark_methods.whole_classes(45, 512)
+    size = draws.whole_classes(45, 512)
     assert size == 22 * 23
-    plan = benchmark_methods.class_batches(jax.random.key(0), labels, 45, size)
+    plan = draws.class_batches(jax.random.key(0), labels, 45, size)
     for batch in np.asarray(plan).reshape(-1, size):
         counts = np.bincount(labels[batch], minlength=45)
         assert sorted(set(counts)) == [0, 23]
@@ -154,18 +156,18 @@ def test_a_batch_of_half_the_classes_has_as_many_of_each():
 
 def test_what_has_no_meaning_is_left_out_with_its_reason():
     half, between = METHODS["batches of half the classes"], METHODS["class-balanced, interpolated"]
-    assert "one class" in benchmark_methods.misfit(half, 2, 0)
-    assert "word" in benchmark_methods.misfit(between, 45, 100)
+    assert "one class" in methods.misfit(half, 2, 0)
+    assert "word" in methods.misfit(between, 45, 100)
     for method in METHODS.values():
         if method is not half:
-            assert not benchmark_methods.misfit(method, 2, 0)
+            assert not methods.misfit(method, 2, 0)
         if method is not between:
-            assert not benchmark_methods.misfit(method, 45, 100)
+            assert not methods.misfit(method, 45, 100)
 
 
 def test_label_plans_fill_an_epoch(task):
     keys = jax.random.split(jax.random.key(0), 2)
-    plans = benchmark.label_plans(METHODS["under-sampling"], keys, task, 192, 64)
+    plans = trials.label_plans(METHODS["under-sampling"], keys, task, 192, 64)
     assert plans.shape == (2, 192)
     smallest = task.counts.min()
     for plan, labels in zip(np.asarray(plans), np.asarray(task.train.labels), strict=True):
@@ -179,7 +181,7 @@ def test_label_plans_fill_an_epoch(task):
 def outcome_of(columns, counts, class_of_group, **confusions):
     spec = dataclasses.replace(benchmark_tasks.TASKS["digits"], columns=columns)
     results = {name: Result(np.array(each), 60.0) for name, each in confusions.items()}
-    return benchmark_report.Outcome(
+    return measures.Outcome(
         "digits", spec, np.array(counts), np.array(class_of_group), results, {}, 0
     )
 
@@ -194,7 +196,7 @@ def test_the_table_is_the_paired_difference():
     baseline = confusion_with([(0.5, 0.0), (0.7, 0.0)])
     other = confusion_with([(0.5, 0.3), (0.7, 0.6)])
     confusions = {"cross-entropy (CE)": baseline, "label smoothing": other}
-    lines = benchmark_report.table(outcome_of("shots", [101, 19], [0, 1], **confusions))
+    lines = report.table(outcome_of("shots", [101, 19], [0, 1], **confusions))
     lines = lines.splitlines()
     assert lines[0].endswith("| balanced accuracy | many | few |")
     assert lines[2].endswith("| 30.0 | 60.0 | 0.0 |")
@@ -206,7 +208,7 @@ def test_an_event_that_nobody_calls_has_no_precision():
     silent = confusion_with([(1.0, 0.0), (1.0, 0.0)])
     confusions = {"cross-entropy (CE)": baseline, "label smoothing": silent}
     outcome = outcome_of("event", [99, 1], [0, 1], **confusions)
-    _, _, first, second = benchmark_report.table(outcome).splitlines()
+    _, _, first, second = report.table(outcome).splitlines()
     assert first.endswith("| 72.5 | 50.0 | 91.7 |")  # 5 / 6 and 5 / 5
     assert second.endswith("| 50.0 (-22.5 ± 2.5) | 0.0 (-50.0 ± 0.0) | – |")
 
@@ -217,7 +219,7 @@ def test_the_columns_of_parity_are_means_over_digits():
     confusion[:, 8] = [4, 6]
     confusions = {"cross-entropy (CE)": confusion}
     outcome = outcome_of("parity", [490, 125], np.arange(10) % 2, **confusions)
-    assert benchmark_report.table(outcome).endswith("| 94.0 | 40.0 | 100.0 | 100.0 |")
+    assert report.table(outcome).endswith("| 94.0 | 40.0 | 100.0 | 100.0 |")
 
 
 def test_thirds_are_by_size_and_accuracy_is_over_examples():
@@ -225,7 +227,7 @@ def test_thirds_are_by_size_and_accuracy_is_over_examples():
     confusion[:, 0], confusion[:, 1], confusion[:, 2] = [6, 0, 4], [0, 20, 0], [0, 70, 0]
     confusions = {"cross-entropy (CE)": confusion}
     outcome = outcome_of("thirds", [50, 900, 300], [0, 1, 2], **confusions)
-    assert benchmark_report.table(outcome).endswith("| 53.3 | 26.0 | 100.0 | 0.0 | 60.0 |")
+    assert report.table(outcome).endswith("| 53.3 | 26.0 | 100.0 | 0.0 | 60.0 |")
 
 
 def test_the_summary_goes_between_the_markers_of_readme(tmp_path):
@@ -233,18 +235,16 @@ def test_the_summary_goes_between_the_markers_of_readme(tmp_path):
     confusions = {"cross-entropy (CE)": baseline, "label smoothing": other}
     outcome = outcome_of("shots", [101, 19], [0, 1], **confusions)
     path = tmp_path / "README.md"
-    row = "| label smoothing | `f` | Szegedy 2016 | `benchmark.py` | {} |"
-    path.write_text(
-        f"a {row.format('+9.9 ± 9.9')}\n{benchmark_report.BEGIN}\nold\n{benchmark_report.END}\nz\n"
-    )
+    row = "| label smoothing | `f` | Szegedy 2016 | `benchmark` | {} |"
+    path.write_text(f"a {row.format('+9.9 ± 9.9')}\n{report.BEGIN}\nold\n{report.END}\nz\n")
     for _ in range(2):
-        benchmark_report.update_readme(path, [outcome])
+        report.update_readme(path, [outcome])
     rows = "| method | digits |\n|---|---|\n| label smoothing | +10.0 ± 5.0 |"
-    between = f"{benchmark_report.BEGIN}\n{rows}\n{benchmark_report.END}"
+    between = f"{report.BEGIN}\n{rows}\n{report.END}"
     assert path.read_text() == f"a {row.format('+10.0 ± 5.0')}\n{between}\nz\n"
     path.write_text("nothing")
     with pytest.raises(ValueError, match="has no lines <!-- results"):
-        benchmark_report.update_readme(path, [outcome])
+        report.update_readme(path, [outcome])
 
 
 # ------------------------------------------------------------------------------------- results
@@ -283,7 +283,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.Path, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match=r"\.json could not be written: No space left on device\."):
         benchmark_results.write(tmp_path, SETTINGS, Result(np.zeros((2, 2, 2), int), 1.0))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -293,7 +293,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
 
 
 def start(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["examples.benchmark", *map(str, arguments)])
     benchmark.main()
 
 
@@ -318,10 +318,10 @@ def test_what_is_done_is_not_done_again_and_the_page_is_what_is_printed(
     def again(*_):
         raise AssertionError("it is done")
 
-    monkeypatch.setattr(benchmark, "run_method", again)
+    monkeypatch.setattr(benchmark_run, "run_method", again)
     start(monkeypatch, *options)
     assert capsys.readouterr().out == printed
-    with pytest.raises(SystemExit, match=r"^benchmark.py: .* could not be written: Is a directory"):
+    with pytest.raises(SystemExit, match=r"^examples.benchmark: .* be written: Is a directory"):
         start(monkeypatch, *options[:-1], results)
     options[5] = 2
     with pytest.raises(AssertionError, match="it is done"):
@@ -331,18 +331,20 @@ def test_what_is_done_is_not_done_again_and_the_page_is_what_is_printed(
 @pytest.mark.slow
 def test_tasks_without_data_are_skipped_with_a_sentence(monkeypatch, capsys, tmp_path):
     def missing(*_):
-        raise datasets.MissingData("fashion-mnist is not here; get it with `that`.")
+        raise sources.MissingData("fashion-mnist is not here; get it with `that`.")
 
     tasks = benchmark_tasks.TASKS
     absent = dataclasses.replace(tasks["fashion-100"], make=missing)
-    monkeypatch.setattr(benchmark, "TASKS", {"digits": tasks["digits"], "fashion-100": absent})
+    present = {"digits": tasks["digits"], "fashion-100": absent}
+    monkeypatch.setattr(benchmark_settings, "TASKS", present)
+    monkeypatch.setattr(benchmark_run, "TASKS", present)
     options = ["--seeds", 2, "--epochs", 1, "--only", "γ = 2", "--results", tmp_path]
     start(monkeypatch, *options)
     said = capsys.readouterr()
     assert said.err.endswith("fashion-100 is skipped: fashion-mnist is not here; get it with "
                              "`that`.\n")  # fmt: skip
     assert "## Digits" in said.out
-    with pytest.raises(SystemExit, match=r"benchmark.py: fashion-mnist is not here"):
+    with pytest.raises(SystemExit, match=r"examples.benchmark: fashion-mnist is not here"):
         start(monkeypatch, "--task", "fashion-100", *options)
 
 

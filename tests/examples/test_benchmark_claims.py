@@ -4,16 +4,15 @@ Where the data are not below `data` or installed, the test is skipped with the c
 them. In the other orders and on the other tasks nothing is claimed.
 """
 
-import benchmark
-import benchmark_methods
-import benchmark_report
-import benchmark_tasks
-import datasets
 import jax
 import numpy as np
 import pytest
-from benchmark_results import Result
 from tqdm import tqdm
+
+from examples.benchmark import measures, tasks, trials
+from examples.benchmark import methods as benchmark_methods
+from examples.benchmark.results import Result
+from examples.data import sources
 
 pytestmark = pytest.mark.slow
 METHODS = {method.name: method for method in benchmark_methods.METHODS}
@@ -29,20 +28,18 @@ def _promotion_as_users_have_it():
 
 def balanced_accuracies(name, *methods):
     """In per cent, `[S]`, of each method and of CE, at the settings of the benchmark."""
-    spec = benchmark_tasks.TASKS[name]
+    spec = tasks.TASKS[name]
     try:
         task = spec.make(np.arange(spec.seeds), None)
-    except datasets.MissingData as missing:
+    except sources.MissingData as missing:
         pytest.skip(str(missing))
     bar = tqdm(disable=True)
     found = {}
     for method in (CE, *methods):
-        confusion = benchmark.run_method(METHODS[method], task, spec, 0, bar)
+        confusion = trials.run_method(METHODS[method], task, spec, 0, bar)
         results = {method: Result(confusion, 0.0)}
-        outcome = benchmark_report.Outcome(
-            name, spec, task.counts, task.class_of_group, results, {}, 0
-        )
-        found[method] = 100 * benchmark_report.recalls(outcome, confusion).mean(1)
+        outcome = measures.Outcome(name, spec, task.counts, task.class_of_group, results, {}, 0)
+        found[method] = 100 * measures.recalls(outcome, confusion).mean(1)
     return found
 
 

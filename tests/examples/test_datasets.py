@@ -4,12 +4,10 @@ import gzip
 import struct
 from pathlib import Path
 
-import cifar
-import datasets
-import idx
 import numpy as np
 import pytest
-import wordnet
+
+from examples.data import cifar, datasets, idx, pictures, sources, subsets, wordnet
 
 RNG = np.random.default_rng(0)
 
@@ -17,8 +15,8 @@ RNG = np.random.default_rng(0)
 def has(name, file):
     """Whether the data set is where the loader looks."""
     try:
-        return datasets.find_folder(name, None, file)
-    except datasets.MissingData:
+        return sources.find_folder(name, None, file)
+    except sources.MissingData:
         return None
 
 
@@ -29,12 +27,12 @@ def test_the_sizes_of_a_long_tail_fall_by_the_class_index_or_an_order():
     labels = np.repeat(np.arange(10), 60)
     sizes = np.round(60 * 100.0 ** (-np.arange(10) / 9))
     rng = np.random.default_rng(0)
-    index = datasets.long_tail(labels, 60, 100, rng)
+    index = subsets.long_tail(labels, 60, 100, rng)
     np.testing.assert_array_equal(np.bincount(labels[index]), sizes)
-    hard = datasets.long_tail(labels, 60, 100, rng, datasets.HARD_TAIL)
+    hard = subsets.long_tail(labels, 60, 100, rng, subsets.HARD_TAIL)
     counts = np.bincount(labels[hard])
-    np.testing.assert_array_equal(counts[list(datasets.HARD_TAIL)], sizes)
-    assert sorted(datasets.HARD_TAIL) == list(range(10))
+    np.testing.assert_array_equal(counts[list(subsets.HARD_TAIL)], sizes)
+    assert sorted(subsets.HARD_TAIL) == list(range(10))
 
 
 def test_long_tailed_digits_have_the_stated_sizes():
@@ -48,7 +46,7 @@ def test_long_tailed_digits_have_the_stated_sizes():
 
 def test_four_fifths_of_each_class_are_for_training():
     labels = np.array([0] * 50 + [1] * 10 + [2] * 5)
-    train, test = datasets.split(labels, np.random.default_rng(0))
+    train, test = subsets.split(labels, np.random.default_rng(0))
     np.testing.assert_array_equal(np.bincount(labels[train]), [40, 8, 4])
     np.testing.assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(65))
 
@@ -72,7 +70,7 @@ def test_a_natural_tail_takes_no_imbalance(name):
     ],
 )
 def test_an_absent_data_set_names_the_command_that_brings_it(name, command):
-    with pytest.raises(datasets.MissingData) as missing:
+    with pytest.raises(sources.MissingData) as missing:
         datasets.load(name, "nowhere", imbalance=None, seed=0)
     assert command in str(missing.value)
     assert "\n" not in str(missing.value)
@@ -103,11 +101,11 @@ def test_idx_files_are_read(idx_folder):
 
 
 def test_gzipped_idx_files_are_the_same(idx_folder):
-    plain = datasets.load_idx("mnist", str(idx_folder))
+    plain = pictures.load_idx("mnist", str(idx_folder))
     for path in idx_folder.iterdir():
         Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    for x, y in zip(datasets.load_idx("mnist", str(idx_folder)), plain, strict=True):
+    for x, y in zip(pictures.load_idx("mnist", str(idx_folder)), plain, strict=True):
         np.testing.assert_array_equal(x, y)
 
 
@@ -137,7 +135,7 @@ def header(*shape, kind=8):
 def test_a_damaged_idx_file_is_refused(idx_folder, content):
     (idx_folder / "train-images-idx3-ubyte").write_bytes(content)
     with pytest.raises(ValueError, match=r"get it again|get its files again"):
-        datasets.load_idx("mnist", str(idx_folder))
+        pictures.load_idx("mnist", str(idx_folder))
 
 
 @pytest.mark.parametrize("damage", ["cut", "not gzip", "flipped"])
@@ -150,13 +148,13 @@ def test_a_damaged_gzip_file_is_refused(idx_folder, damage):
     content = {"cut": packed[: len(packed) // 2], "not gzip": b"no", "flipped": packed}[damage]
     path.with_name(f"{path.name}.gz").write_bytes(content)
     with pytest.raises(ValueError, match="get it again"):
-        datasets.load_idx("mnist", str(idx_folder))
+        pictures.load_idx("mnist", str(idx_folder))
 
 
 def test_labels_beyond_the_classes_are_refused(idx_folder):
     write_idx(idx_folder / "train-labels-idx1-ubyte", np.full(40, 10))
     with pytest.raises(ValueError, match="get its files again"):
-        datasets.load_idx("mnist", str(idx_folder))
+        pictures.load_idx("mnist", str(idx_folder))
 
 
 def test_a_missing_idx_file_is_named(idx_folder):
@@ -169,7 +167,7 @@ def test_a_missing_idx_file_is_named(idx_folder):
     has("fashion-mnist", "train-images-idx3-ubyte") is None, reason="Fashion-MNIST is not here"
 )
 def test_fashion_mnist_is_what_its_authors_made():
-    images, labels, test_images, test_labels = datasets.load_idx("fashion-mnist", None)
+    images, labels, test_images, test_labels = pictures.load_idx("fashion-mnist", None)
     np.testing.assert_array_equal(np.bincount(labels), np.full(10, 6000))
     np.testing.assert_array_equal(np.bincount(test_labels), np.full(10, 1000))
     assert test_images.shape == (10_000, 784)
@@ -247,7 +245,7 @@ def test_a_damaged_cifar_file_is_refused(cifar_folder, damage):
 
 def test_pickled_cifar_is_not_read(tmp_path):
     (tmp_path / "data_batch_1").write_bytes(b"\x80\x04.")
-    with pytest.raises(datasets.MissingData, match="binary"):
+    with pytest.raises(sources.MissingData, match="binary"):
         datasets.load("cifar-10", str(tmp_path), imbalance=10, seed=0)
 
 
@@ -306,7 +304,7 @@ def test_a_damaged_wordnet_file_is_refused(wordnet_folder, damage):
 
 @pytest.mark.skipif(has("wordnet", "data.noun") is None, reason="WordNet is not here")
 def test_wordnet_has_its_natural_long_tail():
-    words, classes = wordnet.read(datasets.find_folder("wordnet", None, "data.noun"))
+    words, classes = wordnet.read(sources.find_folder("wordnet", None, "data.noun"))
     counts = np.bincount(classes)
     assert (len(classes), len(counts), counts.max(), counts.min()) == (117_659, 45, 14_435, 42)
     assert (words[:, -1] > 0).mean() < 0.01  # so few can have been cut

@@ -1,13 +1,9 @@
-"""`examples/decoupling.py` freezes what it says it freezes, and its heads are the textbook's."""
+"""`examples.decoupling` freezes what it says it freezes, and its heads are the textbook's."""
 
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import decoupling
-import decoupling_heads
-import decoupling_report
-import decoupling_task
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +13,10 @@ from sklearn.neighbors import NearestCentroid
 from tqdm import tqdm
 
 import jimb
+from examples.decoupling import __main__ as decoupling
+from examples.decoupling import heads, stages
+from examples.decoupling import report as decoupling_report
+from examples.decoupling import task as decoupling_task
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_training_images_are_standardised_by_themselves():
 class Trained(NamedTuple):
     """What `train_all` gives, and the powers of the class sizes that its stages drew by."""
 
-    stage: decoupling.Stage
+    stage: stages.Stage
     params: dict
     powers: list
 
@@ -78,8 +78,8 @@ def trained():
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(jimb.sampling, "class_power", watched)
-        decoupling.epoch_of_trials.clear_cache()  # what is compiled already would not be seen
-        return Trained(*decoupling.train_all(SMALL, decoupling_task.make_task(SMALL)), powers)
+        stages.epoch_of_trials.clear_cache()  # what is compiled already would not be seen
+        return Trained(*stages.train_all(SMALL, decoupling_task.make_task(SMALL)), powers)
 
 
 def parts_of(params):
@@ -101,8 +101,8 @@ def test_a_stage_changes_its_own_part_and_no_bit_of_the_others(trained, stage, l
 
 def test_joint_training_learns_all_but_the_scales(trained):
     stage, params, _ = trained
-    keys, _, _ = decoupling.keys_of(jnp.arange(SMALL.seed, SMALL.seed + SMALL.seeds))
-    fresh = parts_of(decoupling.init_trials(keys, stage))
+    keys, _, _ = stages.keys_of(jnp.arange(SMALL.seed, SMALL.seed + SMALL.seeds))
+    fresh = parts_of(stages.init_trials(keys, stage))
     joint = parts_of(params["joint"])
     assert {part for part in joint if not same(fresh[part], joint[part])} == {"hidden", "output"}
     np.testing.assert_array_equal(joint["scales"][0], np.ones((2, 10)))
@@ -110,9 +110,9 @@ def test_joint_training_learns_all_but_the_scales(trained):
 
 def test_the_head_of_crt_starts_anew_and_its_backbone_does_not(trained):
     stage, params, _ = trained
-    _, keys, _ = decoupling.keys_of(jnp.arange(SMALL.seed, SMALL.seed + SMALL.seeds))
-    fresh = decoupling.init_trials(keys, stage)
-    anew = parts_of(decoupling.with_head_of(params["joint"], fresh, stage))
+    _, keys, _ = stages.keys_of(jnp.arange(SMALL.seed, SMALL.seed + SMALL.seeds))
+    fresh = stages.init_trials(keys, stage)
+    anew = parts_of(stages.with_head_of(params["joint"], fresh, stage))
     assert same(anew["output"], parts_of(fresh)["output"])
     assert same(anew["hidden"], parts_of(params["joint"])["hidden"])
 
@@ -122,10 +122,10 @@ def test_only_the_joint_training_draws_every_image_alike(trained):
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(trained):
-    task, (_, _, keys) = decoupling_task.make_task(SMALL), decoupling.keys_of(jnp.arange(3, 5))
+    task, (_, _, keys) = decoupling_task.make_task(SMALL), stages.keys_of(jnp.arange(3, 5))
     lost = jax.tree.map(lambda x: x * jnp.nan, trained.params["joint"])
     with pytest.raises(FloatingPointError, match="lower --learning-rate"):
-        decoupling.train_stage(
+        stages.train_stage(
             keys, lost, task.train_data(), task.counts, trained.stage, tqdm(disable=True)
         )
 
@@ -136,8 +136,8 @@ def test_a_loss_that_is_not_finite_ends_the_training(trained):
 class Toy(NamedTuple):
     """One trial, its weights in float64."""
 
-    classifier: decoupling_heads.Classifier
-    seen: decoupling_heads.Seen
+    classifier: heads.Classifier
+    seen: heads.Seen
     prior: np.ndarray
     kernel: np.ndarray
     bias: np.ndarray
@@ -152,14 +152,14 @@ def toy():
     def part(sizes):
         labels = np.repeat(np.arange(10), sizes)
         features = np.abs(centers[labels] + 0.7 * rng.normal(size=(len(labels), 6)))
-        return decoupling_heads.Part(jnp.float32(features), jnp.int32(labels))
+        return heads.Part(jnp.float32(features), jnp.int32(labels))
 
     sizes = np.maximum(2, 60 // np.arange(1, 11) ** 2)
-    seen = decoupling_heads.Seen(part(sizes), part(np.full(10, 8)), part(np.full(10, 30)))
+    seen = heads.Seen(part(sizes), part(np.full(10, 8)), part(np.full(10, 30)))
     prior = sizes / sizes.sum()
     kernel, bias = (centers * (prior**0.3)[:, None]).T, np.log(prior)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        classifier = decoupling.Stage(4, 10, "ce", hidden=6).model(jax.random.key(0))
+        classifier = stages.Stage(4, 10, "ce", hidden=6).model(jax.random.key(0))
     classifier.output.kernel[...], classifier.output.bias[...] = (
         jnp.float32(kernel),
         jnp.float32(bias),
@@ -169,7 +169,7 @@ def toy():
 
 def best_of_grid(predict, seen):
     """The first of the best τ, one after the other, judged by scikit-learn."""
-    taus = np.asarray(decoupling_heads.TAUS, np.float64)
+    taus = np.asarray(heads.TAUS, np.float64)
     features = np.asarray(seen.validation.features, np.float64)
     scores = [balanced_accuracy_score(seen.validation.labels, predict(features, t)) for t in taus]
     tau = taus[int(np.argmax(scores))]
@@ -181,7 +181,7 @@ def test_tau_normalisation_divides_columns_drops_the_bias_and_picks_tau_on_valid
         return (features @ (toy.kernel / np.linalg.norm(toy.kernel, axis=0) ** tau)).argmax(1)
 
     expected, expected_tau = best_of_grid(predict, toy.seen)
-    predictions, tau = decoupling_heads.tau_normalized(toy.classifier, toy.seen, toy.prior)
+    predictions, tau = heads.tau_normalized(toy.classifier, toy.seen, toy.prior)
     assert expected_tau > 0  # something is chosen
     np.testing.assert_allclose(tau, expected_tau, rtol=1e-6)
     np.testing.assert_array_equal(predictions, expected)
@@ -193,7 +193,7 @@ def test_logit_adjustment_subtracts_the_log_prior_and_picks_tau_on_validation(to
 
     expected, expected_tau = best_of_grid(predict, toy.seen)
     prior = jnp.float32(toy.prior)
-    predictions, tau = decoupling_heads.logit_adjusted(toy.classifier, toy.seen, prior)
+    predictions, tau = heads.logit_adjusted(toy.classifier, toy.seen, prior)
     assert expected_tau > 0
     np.testing.assert_allclose(tau, expected_tau, rtol=1e-6)
     np.testing.assert_array_equal(predictions, expected)
@@ -210,7 +210,7 @@ def test_the_nearest_mean_is_that_of_scikit_learn(toy, form):
             x / np.linalg.norm(x, axis=1, keepdims=True) for x in (features, tested)
         )
     expected = NearestCentroid().fit(features, train.labels).predict(tested)
-    predictions, tau = decoupling_heads.nearest_mean(toy.classifier, toy.seen, toy.prior, form=form)
+    predictions, tau = heads.nearest_mean(toy.classifier, toy.seen, toy.prior, form=form)
     assert np.isnan(tau)
     np.testing.assert_array_equal(predictions, expected)
 
@@ -223,11 +223,11 @@ def test_the_table_has_a_row_per_method_and_goes_to_the_report(monkeypatch, caps
     report = tmp_path / "out" / "table.md"
     given = {"seeds": 2, "seed": 3, "epochs": 4, "head-epochs": 2, "hidden": 8, "report": report}
     options = [word for name, value in given.items() for word in (f"--{name}", str(value))]
-    monkeypatch.setattr(sys, "argv", ["decoupling.py", *options])
+    monkeypatch.setattr(sys, "argv", ["examples.decoupling", *options])
     decoupling.main()
     printed = capsys.readouterr().out
     rows = [line for line in printed.splitlines() if line.startswith("|")][2:]
-    assert [row.split("|")[1].strip() for row in rows] == list(decoupling_heads.METHODS)
+    assert [row.split("|")[1].strip() for row in rows] == list(heads.METHODS)
     assert all(row.count("±") == (0 if number == 0 else 4) for number, row in enumerate(rows))
     assert report.read_text(encoding="utf-8") == printed
 
@@ -242,9 +242,14 @@ def test_a_cell_is_the_mean_and_the_paired_difference_with_its_standard_error():
 
 
 def test_the_page_holds_tables_of_the_form_that_is_printed():
-    page = Path(__file__).parents[2].joinpath("docs", "decoupling.md").read_text(encoding="utf-8")
+    page = (
+        Path(__file__)
+        .parents[2]
+        .joinpath("docs", "results", "decoupling.md")
+        .read_text(encoding="utf-8")
+    )
     names = [line.split("|")[1].strip() for line in page.splitlines() if line.count("±") == 4]
-    assert names == list(decoupling_heads.METHODS)[1:] * 2  # digits, Fashion-MNIST
+    assert names == list(heads.METHODS)[1:] * 2  # digits, Fashion-MNIST
     nothing = np.full(2, np.nan)
     empty = {"joint training": decoupling_report.Result(*[nothing] * 5)}
     for largest, imbalance in ((120, 50), (1000, 100)):
@@ -274,7 +279,7 @@ def test_the_page_holds_tables_of_the_form_that_is_printed():
     ],
 )
 def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, capsys, arguments, sentence):
-    monkeypatch.setattr(sys, "argv", ["decoupling.py", "--seeds", "2", *arguments])
+    monkeypatch.setattr(sys, "argv", ["examples.decoupling", "--seeds", "2", *arguments])
     with pytest.raises(SystemExit) as stopped:
         decoupling.main()
     said = "".join(capsys.readouterr()) + str(stopped.value)

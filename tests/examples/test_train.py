@@ -1,19 +1,18 @@
-"""`train.py` runs with its options, refuses others in one sentence, and draws by its plan."""
+"""`examples.train` runs with its options, refuses others in one sentence, and draws by its plan."""
 
 import sys
 
-import datasets
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import train
-import train_feeds
-import train_losses
-import training
-from train_settings import Settings
 
 import jimb
+from examples import training
+from examples.data import datasets
+from examples.train import __main__ as train
+from examples.train import feeds, loop
+from examples.train.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +41,7 @@ def test_long_tailed_digits_have_the_stated_sizes(digits):
 
 def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", "--epochs", "6"])
+    monkeypatch.setattr(sys, "argv", ["examples.train", "--epochs", "6"])
     train.main()
     ce, balanced, where = capsys.readouterr().out.splitlines()[-3:]
     assert ce.startswith("ce ")
@@ -69,7 +68,7 @@ def slow(**options):
     ],
 )
 def test_options_combine(digits, options):
-    outcome = train.train(Settings(epochs=1, **options), digits)
+    outcome = loop.train(Settings(epochs=1, **options), digits)
     assert outcome.confusion.sum() == len(digits.test_labels)
     assert np.isfinite(outcome.losses).all()
 
@@ -95,7 +94,7 @@ def test_options_combine(digits, options):
     ],
 )
 def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, capsys, arguments, sentence):
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    monkeypatch.setattr(sys, "argv", ["examples.train", *arguments])
     with pytest.raises(SystemExit) as stopped:
         train.main()
     said = "".join(capsys.readouterr()) + str(stopped.value)
@@ -130,7 +129,7 @@ def test_an_epoch_compiles_once_for_all_hyper_parameters_and_equals_single_runs(
 def train_and_watch(monkeypatch, digits, sampler):
     """Trains three epochs logit-adjusted: the difficulty and the prior of each."""
     drawn, priors = [], []
-    draw, feed = train.draw, train_feeds.OnDevice.train
+    draw, feed = loop.draw, feeds.OnDevice.train
 
     def watched_draw(job, key, difficulty, *args):
         drawn.append(np.asarray(jimb.difficulty.sampling_weights(difficulty)))
@@ -140,10 +139,10 @@ def train_and_watch(monkeypatch, digits, sampler):
         priors.append(hyper.prior)
         return feed(self, state, hyper, count)
 
-    monkeypatch.setattr(train, "draw", watched_draw)
-    monkeypatch.setattr(train_feeds.OnDevice, "train", watched_feed)
+    monkeypatch.setattr(loop, "draw", watched_draw)
+    monkeypatch.setattr(feeds.OnDevice, "train", watched_feed)
     settings = Settings(loss="logit-adjusted", sampler=sampler, epochs=3, hidden=4)
-    train.train(settings, digits)
+    loop.train(settings, digits)
     return np.array(drawn, np.float64)[:, : len(digits.train_labels)], np.array(priors)
 
 
@@ -170,7 +169,7 @@ def test_the_logit_adjusted_loss_reads_the_prior():
     rng = np.random.default_rng(0)
     logits, labels, prior = rng.normal(size=(6, 3)), np.arange(6) % 3, np.array([0.7, 0.2, 0.1])
     hyper = training.hyper_of(np.ones(3))._replace(prior=jnp.asarray(prior))
-    losses = train_losses.LOSSES["logit-adjusted"](jnp.asarray(logits), jnp.asarray(labels), hyper)
+    losses = training.LOSSES["logit-adjusted"](jnp.asarray(logits), jnp.asarray(labels), hyper)
     shares = prior * np.exp(logits)
     expected = -np.log(shares[np.arange(6), labels] / shares.sum(1))
     np.testing.assert_allclose(losses, expected, rtol=1e-5)

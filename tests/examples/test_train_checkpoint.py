@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import pathlib
 import random
 import shutil
 import signal
@@ -16,18 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import train_checkpoint
 from flax import nnx
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
-from train_checkpoint import Checkpoints
 
+from examples.train import checkpoint, description
+from examples.train.checkpoint import Checkpoints
 from jimb import difficulty
 from tests.helpers import checkpoint_processes, joined, kills
 from tests.helpers.checkpoint_processes import content
 
 SCRIPT = checkpoint_processes.__file__
-EXAMPLES = pathlib.Path(train_checkpoint.__file__).parent
 N = checkpoint_processes.N
 
 
@@ -181,8 +179,8 @@ def test_arrays_of_another_checkpoint_are_noticed(two, tmp_path, capsys):
     newest, older = folder / "000001-step-120", folder / "000000-step-80"
     shutil.rmtree(newest / "state")
     shutil.copytree(older / "state", newest / "state")
-    contents = train_checkpoint.described(newest)
-    contents["files"] = train_checkpoint.digests(newest)
+    contents = description.described(newest)
+    contents["files"] = description.digests(newest)
     text = json.dumps(contents)
     digest = hashlib.sha256(text.encode()).hexdigest()
     (newest / "description.json").write_text(f"{text}\n{digest}\n")
@@ -235,7 +233,7 @@ def test_a_fingerprint_is_the_plain_sum(dtype):
         word = ((word ^ word >> 16) * 0x7FEB352D) % 2**32
         word = ((word ^ word >> 15) * 0x846CA68B) % 2**32
         total += (word ^ word >> 16) * (2 * position + 1)
-    assert int(train_checkpoint.fingerprints([jnp.asarray(x)])[0]) == total % 2**32
+    assert int(description.fingerprints([jnp.asarray(x)])[0]) == total % 2**32
 
 
 # ------------------------------------------------------------------------------ what cannot be
@@ -243,7 +241,7 @@ def test_a_fingerprint_is_the_plain_sum(dtype):
 
 def run(code, *arguments, **kwargs):
     """A program of its own: what it prints."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), *sys.path])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     return done
@@ -251,9 +249,10 @@ def run(code, *arguments, **kwargs):
 
 FULL = """
 import resource, sys
-import jax, jax.numpy as jnp, train_checkpoint
+import jax, jax.numpy as jnp
+from examples.train.checkpoint import Checkpoints
 from tests.helpers import checkpoint_processes
-with train_checkpoint.Checkpoints(sys.argv[1]) as checkpoints:
+with Checkpoints(sys.argv[1]) as checkpoints:
     state = jax.tree.map(jnp.asarray, checkpoint_processes.content(3))
     state["rows"] = jax.random.normal(jax.random.key(0), (200_000,))
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -305,7 +304,7 @@ def test_a_folder_one_may_not_write_is_a_sentence(two, tmp_path, monkeypatch):
         def refused(*args, **kwargs):
             raise PermissionError(13, "Permission denied", str(folder))
 
-        monkeypatch.setattr(train_checkpoint.ocp, "save", refused)
+        monkeypatch.setattr(checkpoint.ocp, "save", refused)
     with Checkpoints(folder) as checkpoints:
         with pytest.raises(OSError, match=r"checkpoint 1 could not be written to .*Permission"):
             checkpoints.save(1, small(1))
@@ -318,14 +317,14 @@ def test_what_was_good_stays_until_the_next_is_complete(two, tmp_path, monkeypat
     folder = tmp_path / "copy"
     shutil.copytree(two, folder)
     seen = []
-    save = train_checkpoint.ocp.save
+    save = checkpoint.ocp.save
 
     def watched(*args):
         seen.append(steps(folder))
         save(*args)
         seen.append(steps(folder))
 
-    monkeypatch.setattr(train_checkpoint.ocp, "save", watched)
+    monkeypatch.setattr(checkpoint.ocp, "save", watched)
     with Checkpoints(folder) as checkpoints:
         checkpoints.save(120, small(120))  # of a training that began anew
     assert seen == [[80, 120], [80, 120]]  # and the new one, not yet under its name
@@ -364,7 +363,7 @@ def check_whole(folder, newest):
 # ------------------------------------------------------------------------------------ processes
 
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(EXAMPLES), *sys.path])}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def command(*arguments):

@@ -1,4 +1,4 @@
-"""The command `train.py`, killed at named points, on several hosts, and where it cannot go on."""
+"""The command, killed at named points, on several hosts, and where it cannot go on."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 from tests.helpers import joined, kills
 
 ROOT = Path(__file__).parents[2]
-TRAIN = [sys.executable, str(ROOT / "examples" / "train.py")]
+TRAIN = [sys.executable, "-m", "examples.train"]
 KILLED = [sys.executable, "-m", "tests.helpers.launch"]
 # Two calls an epoch, so that some checkpoints are in the middle of a plan.
 OPTIONS = ["--loss", "cb-focal", "--sampler", "difficulty", "--batch-size", "2", "--epochs", "4"]
@@ -127,7 +127,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_saved_stays(environment, unint
 def check_one_sentence(failed, words):
     assert failed.returncode not in (0, None)
     last = failed.stderr.strip().splitlines()[-1]
-    assert last.startswith("train.py: "), failed.stderr
+    assert last.startswith("examples.train: "), failed.stderr
     assert words in last
     assert "Traceback" not in failed.stderr
 

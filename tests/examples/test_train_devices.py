@@ -1,17 +1,18 @@
-"""`train.py` gives one answer on any number of devices and from either feed, in one compilation."""
+"""One answer on any number of devices and from either feed, in one compilation."""
 
 import dataclasses
 
-import datasets
 import jax
 import numpy as np
 import pytest
-import train
-import train_job
-import train_mesh
-import training
 from jax.sharding import PartitionSpec as P
-from train_settings import Settings
+
+from examples import training
+from examples.data import datasets
+from examples.train import job as train_job
+from examples.train import loop, mesh, terminal
+from examples.train.settings import Settings
+from examples.training import epoch
 
 # About 30 steps an epoch: the first 50 are more than one, and so is a plan by difficulty.
 SETTINGS = {
@@ -47,7 +48,7 @@ def alone(request, digits):
         jax.numpy_rank_promotion("allow"),
         on_devices(1),
     ):
-        return settings, train.train(settings, digits)
+        return settings, loop.train(settings, digits)
 
 
 def slow(*values):
@@ -71,7 +72,7 @@ def check_equal(outcome, expected):
 def test_any_number_of_devices_and_either_feed_give_the_same_training(digits, alone, number, feed):
     settings, expected = alone
     with on_devices(number):
-        outcome = train.train(dataclasses.replace(settings, feed=feed), digits)
+        outcome = loop.train(dataclasses.replace(settings, feed=feed), digits)
     assert np.isfinite(outcome.losses).all()
     check_equal(outcome, expected)
 
@@ -88,11 +89,11 @@ def test_nothing_compiles_after_the_first_epoch(digits, monkeypatch, number, fee
             compiled.append(event)
 
     jax.monitoring.register_event_duration_secs_listener(listener)
-    monkeypatch.setattr(train.Bar, "epoch", lambda *_: seen.append(len(compiled)))
+    monkeypatch.setattr(terminal.Bar, "epoch", lambda *_: seen.append(len(compiled)))
     try:
         with on_devices(number):
             settings = Settings(epochs=4, batch_size=40, hidden=7, sampler="delta", feed=feed)
-            train.train(settings, digits)
+            loop.train(settings, digits)
     finally:
         jax.monitoring.unregister_event_duration_listener(listener)
     assert seen[0] > 0
@@ -108,9 +109,9 @@ def test_an_epoch_is_traced_once(digits, monkeypatch):
         traces.append(1)
         return step(*args, **kwargs)
 
-    monkeypatch.setattr(training, "train_step", counted)
+    monkeypatch.setattr(epoch, "train_step", counted)
     with on_devices(4):
-        train.train(Settings(epochs=3, batch_size=40, hidden=9), digits)
+        loop.train(Settings(epochs=3, batch_size=40, hidden=9), digits)
     assert len(traces) == 1
 
 
@@ -121,8 +122,8 @@ def test_an_epoch_and_the_pass_after_it_lower_for_tpu_and_cuda(digits, dtype):
         job = train_job.make_job(settings, digits)
         progress = train_job.begin(train_job.make_keys(0)[0], job)
         rows = train_job.padded(digits.train_inputs, digits.train_labels, job.rows)
-        data = train_mesh.laid_out(rows, P())
-        plan = train_mesh.laid_out(np.zeros((job.steps, 64), np.int32), train_mesh.BATCHES)
+        data = mesh.laid_out(rows, P())
+        plan = mesh.laid_out(np.zeros((job.steps, 64), np.int32), mesh.BATCHES)
         hyper = train_job.make_hyper(settings, digits)
         platforms = "cpu", "cuda", "tpu"
         for function, *args in (

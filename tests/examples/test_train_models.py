@@ -1,4 +1,4 @@
-"""The models of `train.py`, what they compute alone and on a mesh; and augmentation."""
+"""The models of `examples.train`, what they compute alone and on a mesh; and augmentation."""
 
 import dataclasses
 
@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import train_augment
-import train_models
-import training
 from flax import nnx
 from jax.sharding import PartitionSpec as P
 from scipy import signal
+
+from examples import training
+from examples.training import epoch, models
 
 K, BATCH, SIDE = 3, 16, 8
 RNG = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def _promotion_as_users_have_it():
 def _shallow():
     """Of the five blocks of a stage one: fifteen take a minute to compile."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(train_models.ResNet.__init__.__kwdefaults__, "blocks", 1)
+        patch.setitem(models.ResNet.__init__.__kwdefaults__, "blocks", 1)
         yield
 
 
@@ -76,7 +76,7 @@ def test_resnet_32_has_the_parameters_of_its_paper(classes, expected):
     counted = sum(9 * i * o + 2 * o for i, o in convolutions) + 64 * classes + classes
     assert counted == expected
     model = nnx.eval_shape(
-        lambda: train_models.ResNet((32, 32, 3), classes, blocks=5, loss="ce", rngs=nnx.Rngs(0))
+        lambda: models.ResNet((32, 32, 3), classes, blocks=5, loss="ce", rngs=nnx.Rngs(0))
     )
     params = jax.tree.leaves(nnx.state(model, nnx.Param))
     assert sum(int(np.prod(x.shape)) for x in params) == expected
@@ -94,7 +94,7 @@ def convolved(x, kernel, stride):
 
 @pytest.mark.parametrize(("features", "out"), [(4, 4), (4, 8)])
 def test_a_residual_block_is_that_of_the_paper(features, out):
-    block = train_models.Block(features, out, rngs=nnx.Rngs(1))
+    block = models.Block(features, out, rngs=nnx.Rngs(1))
     block = nnx.view(block, use_running_average=True)
     x = RNG.normal(size=(2, 6, 6, features)).astype(np.float32)
     stride = 1 if features == out else 2
@@ -223,7 +223,7 @@ def test_each_image_is_shifted_and_photographs_are_mirrored(channels):
     shape, size = (16, 16, channels), 200
     images = RNG.normal(size=(size, *shape)).astype(np.float32)
     keys = jax.random.split(jax.random.key(0), size)
-    found = np.asarray(train_augment.augment(keys, jnp.asarray(images.reshape(size, -1)), shape))
+    found = np.asarray(training.augment(keys, jnp.asarray(images.reshape(size, -1)), shape))
     framed = np.pad(images, [(0, 0), (2, 2), (2, 2), (0, 0)])
     seen = set()
     for row, image in zip(found.reshape(images.shape), framed, strict=True):
@@ -250,8 +250,8 @@ def test_augmentation_is_the_same_bits_on_any_number_of_devices_without_a_messag
 
             @jax.jit
             def augmented(key, rows, labels):
-                keys = training.slot_keys(key, labels)
-                return train_augment.augment(keys, rows, (SIDE, SIDE, 3))
+                keys = epoch.slot_keys(key, labels)
+                return training.augment(keys, rows, (SIDE, SIDE, 3))
 
             key = jax.jit(lambda: jax.random.key(3))()
             found.append(np.asarray(augmented(key, rows, labels)))
@@ -264,4 +264,4 @@ def test_augmentation_is_the_same_bits_on_any_number_of_devices_without_a_messag
 
 def test_augmentation_of_what_is_no_image_is_a_sentence():
     with pytest.raises(ValueError, match="augmentation needs images"):
-        train_augment.augment(jax.random.split(jax.random.key(0), 2), jnp.ones((2, 3)), ())
+        training.augment(jax.random.split(jax.random.key(0), 2), jnp.ones((2, 3)), ())

@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import train_report
-from train_report import Epoch
+
+from examples.train import figure as train_figure
+from examples.train import log, terminal
+from examples.train.log import Epoch
 
 EPOCHS = [
     Epoch(1, 30, 2.302585092994046, 0.123, 1.0, 1 / 1437),
@@ -45,8 +47,8 @@ def read_log(path):
 
 def test_a_log_has_every_digit(tmp_path):
     path = tmp_path / "new" / "log.csv"
-    train_report.write_log(path, EPOCHS[:1])
-    train_report.write_log(path, EPOCHS)
+    log.write_log(path, EPOCHS[:1])
+    log.write_log(path, EPOCHS)
     assert list(path.parent.iterdir()) == [path]
     found = read_log(path)
     assert found[0] == EPOCHS[0]._asdict()
@@ -64,7 +66,7 @@ def test_json_has_every_number_and_null_for_what_is_not_finite(tmp_path):
         "name": "β",
         7: EPOCHS[:1],
     }
-    train_report.write_json(path, contents)
+    log.write_json(path, contents)
     text = path.read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
@@ -80,9 +82,9 @@ def test_json_has_every_number_and_null_for_what_is_not_finite(tmp_path):
 
 def test_the_table_is_aligned_and_has_one_header(capsys):
     for i, row in enumerate([*EPOCHS, Epoch(999, 12_345_678, 1e-4, 0.0, 0.01, 1.0)]):
-        train_report.print_epoch(row, first=i == 0)
+        terminal.print_epoch(row, first=i == 0)
     lines = capsys.readouterr().out.splitlines()
-    assert " ".join(lines[0].split()) == " ".join(train_report.COLUMNS)
+    assert " ".join(lines[0].split()) == " ".join(terminal.COLUMNS)
     assert len(lines) == 4
     assert len({len(line) for line in lines}) == 1
     assert lines[1].split() == ["1", "30", "2.3026", "12.3%", "100.0%", "0.07%"]
@@ -94,12 +96,12 @@ def test_the_table_is_aligned_and_has_one_header(capsys):
 
 def test_a_full_disk_leaves_the_earlier_file(tmp_path):
     path = tmp_path / "log.csv"
-    train_report.write_log(path, EPOCHS[:1])
+    log.write_log(path, EPOCHS[:1])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         with pytest.raises(OSError, match=f"{path} could not be written: File too large."):
-            train_report.write_log(path, EPOCHS * 100)
+            log.write_log(path, EPOCHS * 100)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert read_log(path) == [EPOCHS[0]._asdict()]
@@ -110,11 +112,11 @@ def test_a_folder_that_is_a_file_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("mine")
     path = tmp_path / "file" / "log.csv"
     with pytest.raises(OSError, match=f"{path} could not be written: (File exists|Not a dir)"):
-        train_report.write_log(path, EPOCHS)
+        log.write_log(path, EPOCHS)
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(OSError, match=f"{folder} could not be written: Is a directory"):
-        train_report.write_log(folder, EPOCHS)
+        log.write_log(folder, EPOCHS)
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
@@ -124,7 +126,7 @@ def test_a_folder_one_may_not_write_is_a_sentence(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pathlib.Path, "write_bytes", refused)
     with pytest.raises(OSError, match=r"log.csv could not be written: Permission denied\.$"):
-        train_report.write_log(tmp_path / "log.csv", EPOCHS)
+        log.write_log(tmp_path / "log.csv", EPOCHS)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -143,7 +145,7 @@ def task(classes, rng):
 def test_a_figure_of_any_number_of_classes(tmp_path, classes):
     counts, confusion, difficulty, labels = task(classes, np.random.default_rng(0))
     path = tmp_path / "figure.png"
-    train_report.draw_figure(
+    train_figure.draw_figure(
         path,
         "a recipe",
         counts=counts,
@@ -161,7 +163,7 @@ def test_what_the_figure_shows():
     counts, confusion, difficulty, labels = task(10, np.random.default_rng(0))
     confusion[4] = 0  # the test set lacks it
     figure, (one, two, three) = plt.subplots(1, 3)
-    train_report.draw_recall(one, counts, confusion)
+    train_figure.draw_recall(one, counts, confusion)
     points = np.concatenate([group.get_offsets() for group in one.collections])
     present = [k for k in range(10) if k != 4]
     expected = [(counts[k], 100 * confusion[k, k] / sum(confusion[k])) for k in present]
@@ -169,13 +171,13 @@ def test_what_the_figure_shows():
     assert [text.get_text() for text in one.texts] == [str(k) for k in present]
     assert one.get_xscale() == "log"
 
-    train_report.draw_confusion(two, confusion)
+    train_figure.draw_confusion(two, confusion)
     shown = np.asarray(two.images[0].get_array()) ** 2
     for k in present:
         np.testing.assert_allclose(shown[k], 100 * confusion[k] / sum(confusion[k]), rtol=1e-12)
     np.testing.assert_array_equal(shown[4], 0)
 
-    train_report.draw_difficulty(three, counts, difficulty, labels)
+    train_figure.draw_difficulty(three, counts, difficulty, labels)
     assert len(three.patches) == 3
     for patch in three.patches:
         np.testing.assert_allclose(np.sum(patch.get_data().values), 100, rtol=1e-12)
@@ -184,7 +186,7 @@ def test_what_the_figure_shows():
 
 def test_a_training_of_which_little_is_known_is_drawn(tmp_path):
     for difficulty in (np.zeros(6), np.full(6, np.nan), np.array([0, 0, 1e9, 1, 1, np.inf])):
-        train_report.draw_figure(
+        train_figure.draw_figure(
             tmp_path / "figure.png",
             "",
             counts=np.array([5, 1, 0]),

@@ -1,15 +1,15 @@
-"""A training of `train.py` killed at a named point goes on as if it had not been, bit by bit."""
+"""A training killed at a named point goes on as if it had not been, bit by bit."""
 
 import dataclasses
 import re
 
-import datasets
 import jax
 import numpy as np
 import pytest
-import train
-from train_settings import Settings
 
+from examples.data import datasets
+from examples.train import loop
+from examples.train.settings import Settings
 from tests.helpers import kills
 
 # Two calls an epoch, so that every second checkpoint is in the middle of a plan.
@@ -38,19 +38,19 @@ def killed(settings, digits, folder, point, number):
     with pytest.MonkeyPatch.context() as patch:
         kills.arrange(point, number, kills.raise_killed, patch.setattr)
         with pytest.raises(kills.Killed):
-            train.train(settings, digits, folder)
+            loop.train(settings, digits, folder)
 
 
 @pytest.mark.parametrize("feed", ["device", "grain"])
 def test_it_ends_with_the_same_bits(digits, tmp_path, capsys, feed):
     """Killed while it first writes, then in the middle of a plan, then at the end of an epoch."""
     settings = dataclasses.replace(SETTINGS, feed=feed)
-    uninterrupted = train.train(settings, digits)
+    uninterrupted = loop.train(settings, digits)
     resumed = dataclasses.replace(settings, resume=True)
     killed(settings, digits, tmp_path, "undescribed", 1)
     killed(resumed, digits, tmp_path, "complete", 1)
     killed(resumed, digits, tmp_path, "unnamed", 2)
-    outcome = train.train(resumed, digits, tmp_path)
+    outcome = loop.train(resumed, digits, tmp_path)
     said = capsys.readouterr().err
     assert "no checkpoint in" in said
     steps = [int(step) for step in re.findall(r"going on after step (\d+)", said)]

@@ -1,4 +1,4 @@
-"""What class weights, their schedule and mining do to a training step of `train.py`."""
+"""What class weights, their schedule and mining do to a training step of `examples.train`."""
 
 import dataclasses
 
@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import training
+
+from examples import training
 
 K, BATCH, STEPS = 3, 8, 10
 RECIPE = training.Recipe(5, K, "ce", hidden=4, batch_size=BATCH, steps=STEPS, learning_rate=0.1)

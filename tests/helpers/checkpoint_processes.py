@@ -8,10 +8,10 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
-import train_checkpoint
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from examples.train import checkpoint
 from tests.helpers import kills
 
 N = 64
@@ -50,7 +50,7 @@ def equal(state, step):
 def killed(folder, point):
     """Saves steps 0, 1 and 2, and is killed in the third save."""
     kills.arrange(point, 3, kills.kill_this_process)
-    with train_checkpoint.Checkpoints(folder) as checkpoints:
+    with checkpoint.Checkpoints(folder) as checkpoints:
         for step in range(3):
             checkpoints.save(step, jax.tree.map(jnp.asarray, content(step)))
 
@@ -60,7 +60,7 @@ def together(folder, port, num_processes, process):
     jax.config.update("jax_num_cpu_devices", 2)
     jax.distributed.initialize(f"127.0.0.1:{port}", num_processes, process)
     mesh = jax.make_mesh((2 * num_processes,), ("data",))
-    with jax.set_mesh(mesh), train_checkpoint.Checkpoints(folder) as checkpoints:
+    with jax.set_mesh(mesh), checkpoint.Checkpoints(folder) as checkpoints:
         like = placed(content(0), mesh)
         step, state = checkpoints.restore(like)
         assert step == 1

@@ -3,6 +3,8 @@
 import os
 import signal
 
+from examples.train import checkpoint
+
 
 class Killed(BaseException):
     """In place of SIGKILL, for a test in one process: nothing may catch it and clean up."""
@@ -34,10 +36,8 @@ def counts(point):
 
 def arrange(point, number, die, patch=setattr):
     """`die()` where the `number`-th save from now on comes to the point."""
-    import train_checkpoint
-
     path, when, calls, _ = POINTS[point]
-    owner = train_checkpoint
+    owner = checkpoint
     *outer, name = path.split(".")
     for part in outer:
         owner = getattr(owner, part)

@@ -1,7 +1,7 @@
 """Would the tests notice? Changes one line of jimb at a time and runs the tests that run it.
 
 `python -m tests.mutants` records what each test runs, draws a sample, runs it and writes the table
-docs/mutants.md. It goes on where it was stopped. See docs/mutants.md for its parts.
+docs/why/mutants.md. It goes on where it was stopped. See docs/why/mutants.md for its parts.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main():
     if settings.part in (None, "run"):
         _run(settings)
     if settings.part in (None, "report"):
-        (ROOT / "docs" / "mutants.md").write_text(page(_read(RESULTS)))
+        (ROOT / "docs" / "why" / "mutants.md").write_text(page(_read(RESULTS)))
 
 
 def _record(tests):

@@ -10,7 +10,7 @@ _TEXT = Path(__file__).with_name("page.md").read_text()
 
 
 def page(results):
-    """docs/mutants.md."""
+    """docs/why/mutants.md."""
     known = tomllib.loads(_EQUIVALENT.read_text()).get("mutant", [])
     reasons = {_key(mutant): mutant["because"] for mutant in known}
     return _TEXT.format(table=_table(results, reasons), survivors=_survivors(results, reasons))

@@ -29,7 +29,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.peers", description=__doc__)
     parser.add_argument("peers", nargs="*", help=f"default: all; of {', '.join(MODULES)}")
     parser.add_argument("--python", help="an interpreter that has jimb and the peers already")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/peers.md")
+    parser.add_argument("--write", action="store_true", help="put them into docs/why/peers.md")
     arguments = parser.parse_args()
     names = arguments.peers or MODULES
     if unknown := set(names) - set(MODULES):

@@ -1,4 +1,4 @@
-"""The tables of docs/peers.md."""
+"""The tables of docs/why/peers.md."""
 
 import collections
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.peers import outcomes
 from tests.peers.outcomes import BLIND, NOT_APPLICABLE, ON_PURPOSE, PASSED, UNEXPECTED
 
-PAGE = Path(__file__).parents[2] / "docs" / "peers.md"
+PAGE = Path(__file__).parents[2] / "docs" / "why" / "peers.md"
 BEGIN, END = "<!-- printed by tests.peers -->", "<!-- end of what was printed -->"
 
 TITLES = (
@@ -72,7 +72,7 @@ def table(rows):
 
 
 def write(text):
-    """Puts the text between the marks of docs/peers.md."""
+    """Puts the text between the marks of docs/why/peers.md."""
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -1,16 +1,15 @@
-"""The proofs run, and docs/proofs.md holds tables of the form that they print."""
+"""The proofs run, and docs/why/proofs.md holds tables of the form that they print."""
 
 import re
 import sys
 from pathlib import Path
 
 import jax
-import memory
-import plans
 import pytest
-import stores
 
-PAGE = (Path(__file__).parents[2] / "docs" / "proofs.md").read_text()
+from proofs import along, memory, plans, stores
+
+PAGE = (Path(__file__).parents[2] / "docs" / "why" / "proofs.md").read_text()
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +60,7 @@ def test_stores(monkeypatch, capsys):
     tables = printed(stores, arguments, monkeypatch, capsys)
     assert_on_the_page(tables)
     distances = {(rate, store): cells for rate, store, *cells in tables[0][2:]}
-    assert len(distances) == len(stores.STORES)
+    assert len(distances) == len(along.STORES)
     largest = {"float32": 1e-6, "snapshot": 1e-6, "float16": 1e-3}
     for (_, store), cells in distances.items():
         assert all(0 < float(cell) < largest.get(store, 1) for cell in cells)

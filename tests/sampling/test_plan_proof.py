@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import samplers
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jimb import sampling
+from proofs import samplers
 
 LARGE = pytest.param(1_280_000, marks=pytest.mark.slow)
 each_kind = pytest.mark.parametrize("kind", samplers.KINDS)

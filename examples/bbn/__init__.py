@@ -1,0 +1,1 @@
+"""The bilateral-branch network: `python -m examples.bbn`."""

@@ -1,0 +1,1 @@
+"""Every method of jimb on every data set: `python -m examples.benchmark`."""

@@ -1,0 +1,1 @@
+"""All data sets of the examples, and `get_data.sh`, which brings them."""

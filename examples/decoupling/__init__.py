@@ -1,0 +1,1 @@
+"""One backbone, eight classifiers: `python -m examples.decoupling`."""

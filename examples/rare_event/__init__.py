@@ -1,0 +1,1 @@
+"""A rare event in two tables: `python -m examples.rare_event`."""

@@ -1,0 +1,1 @@
+"""What examples leave behind: files that are whole, and numbers in pairs."""

@@ -1,0 +1,66 @@
+"""What is left of a training: its numbers as JSON, the figure, and a row of the table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from examples.data import datasets
+from examples.train import log
+from examples.train.figure import draw_figure
+from examples.train.log import Epoch
+from examples.train.recall import recalls
+from examples.train.settings import Settings, describe
+
+
+class Outcome(NamedTuple):
+    """What is left of a training."""
+
+    settings: Settings
+    confusion: np.ndarray  # [K, K]
+    difficulty: np.ndarray  # of each training example
+    losses: np.ndarray  # of each step
+    epochs: list[Epoch]
+    digest: str  # of every bit of the last state
+
+
+def leave(outcome: Outcome, dataset: datasets.Dataset, folder: Path) -> None:
+    """Every setting and number as JSON, and the figure."""
+    settings = outcome.settings
+    counts = np.bincount(dataset.train_labels, minlength=dataset.num_classes)
+    recall = recalls(outcome.confusion) / 100
+    numbers = {
+        "settings": settings,
+        "balanced_accuracy": np.nanmean(recall),
+        "recall": recall,
+        "train_counts": counts,
+        "confusion": outcome.confusion,
+        "epochs": outcome.epochs,
+        "losses": outcome.losses,
+        "difficulty": outcome.difficulty,
+        "state_sha256": outcome.digest,
+    }
+    log.write_json(folder / "results.json", numbers)
+    draw_figure(
+        folder / "figure.png",
+        f"{settings.dataset}: {describe(settings)}, {settings.epochs} epochs",
+        counts=counts,
+        confusion=outcome.confusion,
+        difficulty=outcome.difficulty,
+        labels=dataset.train_labels,
+    )
+
+
+def print_table(outcomes: Sequence[Outcome], counts: np.ndarray) -> None:
+    """Recall of each class and their mean, per recipe, in per cent; of many classes the mean."""
+    names = [describe(outcome.settings) for outcome in outcomes]
+    width = max(map(len, [*names, "training examples"])) + 2
+    shown = len(counts) if len(counts) <= 20 else 0
+    print(f"{'class':<{width}}" + "".join(f"{k:>6}" for k in range(shown)) + "   balanced")
+    sizes = "".join(f"{n:>6}" for n in counts[:shown])
+    print(f"{'training examples':<{width}}{sizes}   accuracy")
+    for name, outcome in zip(names, outcomes, strict=True):
+        recall = recalls(outcome.confusion)
+        row = "".join(f"{r:6.1f}" for r in recall[:shown])
+        print(f"{name:<{width}}{row}   {np.nanmean(recall):8.1f}")

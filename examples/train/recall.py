@@ -1,0 +1,16 @@
+"""Classes by size, and the recall of each."""
+
+import numpy as np
+
+
+def groups(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Many-, medium- and few-shot classes `[K]`: of over 100, 20 to 100, under 20 examples."""
+    many, few = counts > 100, counts < 20
+    return {"many-shot": many, "medium-shot": ~many & ~few, "few-shot": few}
+
+
+def recalls(confusion: np.ndarray) -> np.ndarray:
+    """Recall of each class in per cent, NaN for one that the test set lacks."""
+    totals = confusion.sum(axis=1)
+    absent = np.where(totals == 0, np.nan, 1.0)
+    return np.asarray(100 * np.diagonal(confusion) / np.maximum(totals, 1) * absent)

@@ -1,0 +1,32 @@
+"""The compiled part of every example: a state, one step, one epoch, the pass after it. All pure.
+
+`run_epoch(state, data, plan, hyper, recipe=…)` also runs under `jax.vmap` over seeds and
+hyper-parameters. The program around it, for one device or many, is `examples/train`.
+"""
+
+from examples.training.augment import augment as augment
+from examples.training.epoch import run_batches as run_batches
+from examples.training.epoch import run_epoch as run_epoch
+from examples.training.epoch import train_step as train_step
+from examples.training.losses import LOSSES as LOSSES
+from examples.training.losses import WEIGHTED as WEIGHTED
+from examples.training.losses import Hyper as Hyper
+from examples.training.losses import Loss as Loss
+from examples.training.models import MLP as MLP
+from examples.training.models import Architecture as Architecture
+from examples.training.passes import Pass as Pass
+from examples.training.passes import end_chunk as end_chunk
+from examples.training.passes import end_epoch as end_epoch
+from examples.training.passes import init_pass as init_pass
+from examples.training.passes import predict as predict
+from examples.training.recipe import Rebalance as Rebalance
+from examples.training.recipe import Recipe as Recipe
+from examples.training.state import Data as Data
+from examples.training.state import TrainState as TrainState
+from examples.training.state import init_state as init_state
+from examples.training.trials import init_trials as init_trials
+from examples.training.trials import keys_of as keys_of
+from examples.training.weights import Sampler as Sampler
+from examples.training.weights import Weights as Weights
+from examples.training.weights import hyper_of as hyper_of
+from examples.training.weights import sampling_weights as sampling_weights

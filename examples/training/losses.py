@@ -1,0 +1,93 @@
+"""The losses by name: per example, unreduced, every number in them traced."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import jax
+from jax import Array
+
+import jimb
+
+Loss = Literal[
+    "ce",
+    "smoothed",
+    "focal",
+    "sigmoid",
+    "sigmoid-focal",
+    "asymmetric",
+    "cb-softmax",
+    "cb-sigmoid",
+    "cb-focal",
+    "balanced-softmax",
+    "logit-adjusted",
+    "vs",
+    "ldam",
+]
+
+
+class Hyper(NamedTuple):
+    """What may differ between trainings in one `vmap`: numbers and class tables, all traced."""
+
+    counts: Array  # [K]
+    prior: Array  # [K], of the stream that the epoch is drawn by
+    class_weights: Array  # [K]
+    gamma: Array
+    beta: Array
+    keep: Array  # the share of each batch that hard-example mining keeps
+    rate: Array  # times the learning rate of the recipe
+    key: Array  # of the augmentation of every slot
+
+
+LossFn = Callable[[Array, Array, Hyper], Array]
+
+
+def one_hot(logits: Array, labels: Array) -> Array:
+    """Labels as rows of 0 and 1: one question per class."""
+    return jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+
+
+LOSSES: dict[str, LossFn] = {
+    "ce": lambda logits, labels, h: jimb.softmax_cross_entropy_loss(
+        logits, labels, class_weights=h.class_weights
+    ),
+    "smoothed": lambda logits, labels, h: jimb.softmax_cross_entropy_loss(
+        logits, labels, class_weights=h.class_weights, label_smoothing=0.1
+    ),
+    "focal": lambda logits, labels, h: jimb.softmax_focal_loss(
+        logits, labels, gamma=h.gamma, class_weights=h.class_weights
+    ),
+    "sigmoid": lambda logits, labels, h: jimb.sigmoid_cross_entropy_loss(
+        logits, one_hot(logits, labels)
+    ).sum(-1),
+    "sigmoid-focal": lambda logits, labels, h: jimb.sigmoid_focal_loss(
+        logits, one_hot(logits, labels), gamma=h.gamma
+    ).sum(-1),
+    "asymmetric": lambda logits, labels, h: jimb.sigmoid_asymmetric_loss(
+        logits, one_hot(logits, labels)
+    ).sum(-1),
+    "cb-softmax": lambda logits, labels, h: jimb.class_balanced_softmax_loss(
+        logits, labels, h.counts, beta=h.beta
+    ),
+    "cb-sigmoid": lambda logits, labels, h: jimb.class_balanced_sigmoid_loss(
+        logits, labels, h.counts, beta=h.beta
+    ),
+    "cb-focal": lambda logits, labels, h: jimb.class_balanced_focal_loss(
+        logits, labels, h.counts, beta=h.beta, gamma=h.gamma
+    ),
+    "balanced-softmax": lambda logits, labels, h: jimb.balanced_softmax_loss(
+        logits, labels, h.prior
+    ),
+    "logit-adjusted": lambda logits, labels, h: jimb.logit_adjusted_loss(logits, labels, h.prior),
+    # The numbers of its paper for CIFAR-10-LT.
+    "vs": lambda logits, labels, h: jimb.vs_loss(logits, labels, h.prior, gamma=0.15, tau=1.25),
+    "ldam": lambda cosines, labels, h: (
+        jimb.take_class(h.class_weights, labels)
+        * jimb.ldam_loss(cosines, labels, h.counts, scale=30.0)
+    ),
+}
+# Their output bias starts at the prior of a class, one in K.
+ONE_VS_ALL = ("sigmoid", "sigmoid-focal", "asymmetric", "cb-sigmoid", "cb-focal")
+# Their logits are cosines.
+COSINE = ("ldam",)
+# They use the class weights of `--weights`.
+WEIGHTED = ("ce", "smoothed", "focal", "ldam")

@@ -1,0 +1,1 @@
+"""Measured claims: `python -m proofs.plans`, `proofs.stores`, `proofs.memory`."""
