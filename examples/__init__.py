@@ -3,3 +3,21 @@
 Floors, from the lowest up: `data` and `report`; `training`, what all of them compile; then the
 programs, of which none imports another.
 """
+
+import importlib.util
+import sys
+
+# What the extra `examples` brings, by the names under which it is imported.
+EXTRA = ("flax", "matplotlib", "orbax", "rdata", "sklearn", "tqdm", "tyro")
+
+
+def check_extra() -> None:
+    """Ends the program with what to do if a library of the extra is not there."""
+    missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        sys.exit(f"examples: {names} not installed: run `pip install -e '.[examples]'`.")
+
+
+if sys.argv[0] == "-m":  # Python looks for the module of `python -m examples.NAME`
+    check_extra()
