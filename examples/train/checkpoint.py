@@ -1,4 +1,4 @@
-"""Checkpoints of a training through Orbax: atomic, the newest two kept, damage found on reading.
+"""Saving: checkpoints through Orbax, atomic, the newest two kept, damage found on reading.
 
 A checkpoint is a folder `000007-step-120`: number 7 of those saved, after step 120. It is written
 under another name and renamed when it is complete, so a training that is killed leaves whole

@@ -1,4 +1,4 @@
-"""What lies beside a checkpoint: digests of its files, and fingerprints of its arrays."""
+"""Saving: what lies beside a checkpoint, digests of its files and fingerprints of its arrays."""
 
 import hashlib
 import json

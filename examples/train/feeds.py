@@ -1,4 +1,4 @@
-"""How examples come to the devices: all at once, or read by Grain as they are needed.
+"""Data: how examples come to the devices, all at once or read by Grain as they are needed.
 
 Both train on the same plan with the same program of a step, so they give the same model.
 """
@@ -13,20 +13,27 @@ from jax.sharding import PartitionSpec as P
 
 from examples import training
 from examples.train import mesh
+from examples.train.job import Job
 from examples.training import Data, Hyper, Pass, Recipe, TrainState
 
 
 class Feed(Protocol):
     """A training set that is trained on by plan and passed over in order."""
 
-    def train(self, state: TrainState, hyper: Hyper, count: int) -> tuple[TrainState, Array]:
-        """The next `count` steps of the plan: the state and the losses."""
-
     def begin_epoch(self, plan: np.ndarray, position: int) -> None:
         """A plan `[steps, batch]` and the step to begin at."""
 
+    def train(self, state: TrainState, hyper: Hyper, count: int) -> tuple[TrainState, Array]:
+        """The next `count` steps of the plan: the state and the losses."""
+
     def end_epoch(self, state: TrainState, last: Pass) -> tuple[TrainState, Pass]:
         """The pass over the training set that updates the difficulty."""
+
+
+def make_feed(job: Job, data: Data) -> Feed:
+    """The feed that the settings name."""
+    feed = FromGrain if job.settings.feed == "grain" else OnDevice
+    return feed(data, job.recipe)
 
 
 class OnDevice:
@@ -76,21 +83,9 @@ class FromGrain:
             training.end_chunk, static_argnames="recipe", donate_argnames=("state", "last")
         )
 
-    def _read(self, positions: np.ndarray) -> Iterator[Data]:
-        """This process's share of each batch of positions `[steps, batch]`."""
-        own = positions[:, self.slots]
-        selected = self.select(self.source, self.selection(own.ravel(), self.size))
-        read = selected.batch(own.shape[1], drop_remainder=True).to_iter_dataset()
-        return (Data(*batch) for batch in read)
-
     def begin_epoch(self, plan: np.ndarray, position: int) -> None:
         """A plan `[steps, batch]` and the step to begin at."""
         self.batches = self._read(plan[position:])
-
-    def _global(self, x: Any, spec: P) -> Array:
-        axis = len(spec) - 1
-        shape = (*x.shape[:axis], self.recipe.batch_size, *x.shape[axis + 1 :])
-        return mesh.from_slots(x, spec, shape)
 
     def train(self, state: TrainState, hyper: Hyper, count: int) -> tuple[TrainState, Array]:
         """The next `count` steps of the plan: the state and the losses."""
@@ -110,6 +105,18 @@ class FromGrain:
             start = np.int32(i * self.recipe.batch_size // devices)
             state, last = self.sweep(state, last, chunk, start, recipe=self.recipe)
         return state, last
+
+    def _read(self, positions: np.ndarray) -> Iterator[Data]:
+        """This process's share of each batch of positions `[steps, batch]`."""
+        own = positions[:, self.slots]
+        selected = self.select(self.source, self.selection(own.ravel(), self.size))
+        read = selected.batch(own.shape[1], drop_remainder=True).to_iter_dataset()
+        return (Data(*batch) for batch in read)
+
+    def _global(self, x: Any, spec: P) -> Array:
+        axis = len(spec) - 1
+        shape = (*x.shape[:axis], self.recipe.batch_size, *x.shape[axis + 1 :])
+        return mesh.from_slots(x, spec, shape)
 
 
 class _Rows:

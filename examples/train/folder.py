@@ -1,11 +1,11 @@
-"""The folder of a run: which it is, and what run it holds."""
+"""Settings: the folder of a run, and which run it holds."""
 
 import dataclasses
 import json
 from pathlib import Path
 
 from examples.train import log, mesh
-from examples.train.settings import ELSEWHERE, Settings, describe
+from examples.train.settings import ELSEWHERE, Settings, describe, option
 
 SETTINGS = "settings.json"
 
@@ -46,9 +46,8 @@ def check_same(settings: Settings, path: Path) -> None:
     now = dataclasses.asdict(settings)
     for name, value in now.items():
         if name not in ELSEWHERE and before.get(name) != value:
-            option = name.replace("_", "-")
             raise ValueError(
-                f"{path.parent} holds a run with --{option} {before.get(name)}, not {value}: "
+                f"{path.parent} holds a run with {option(name)} {before.get(name)}, not {value}: "
                 "--resume goes on with the options it began with."
             )
 

@@ -1,4 +1,4 @@
-"""What a training writes: a CSV log, and all numbers as JSON."""
+"""Watching: the epochs of a training as CSV; and any numbers as JSON."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from examples.report import files
-
-if TYPE_CHECKING:
-    pass
 
 
 class Epoch(NamedTuple):
@@ -31,12 +28,17 @@ class Epoch(NamedTuple):
     largest_share: float  # of the draws, that one example gets
 
 
+def rows(epochs: np.ndarray, steps: int) -> list[Epoch]:
+    """The epochs `[E, 4]` of so many steps each."""
+    return [Epoch(epoch, epoch * steps, *row) for epoch, row in enumerate(epochs.tolist(), start=1)]
+
+
 def write_log(path: Path, epochs: Iterable[Epoch]) -> None:
     """All epochs as CSV."""
     text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(Epoch._fields)
-    rows.writerows([*row[:2], *map(float, row[2:])] for row in epochs)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Epoch._fields)
+    writer.writerows([*row[:2], *map(float, row[2:])] for row in epochs)
     files.write(path, text.getvalue())
 
 

@@ -1,110 +1,120 @@
-"""The host's loop: draw each plan, run it, check, save and print.
-
-The compiled part, one epoch as a pure function, is in `examples/training`.
-"""
+"""The host's loop: draw each plan, run it, check, save and show; read `train` first."""
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax import Array
 from jax.sharding import PartitionSpec as P
 
 import jimb
 from examples.data import datasets
 from examples.train import log, mesh
-from examples.train.feeds import Feed, FromGrain, OnDevice
-from examples.train.job import (
-    Job,
-    Progress,
-    begin,
-    draw,
-    evaluate,
-    make_hyper,
-    make_job,
-    make_keys,
-    make_test,
-    padded,
-)
-from examples.train.log import Epoch
+from examples.train.arrays import TestSet, make_test_set, make_training_set
+from examples.train.feeds import Feed, make_feed
+from examples.train.job import Job, make_hyper, make_job, make_keys
 from examples.train.outcome import Outcome
+from examples.train.programs import Progress, begin, draw, evaluate
 from examples.train.saver import Saver
 from examples.train.settings import Settings
-from examples.train.terminal import Bar
+from examples.train.watch import Watch
+from examples.training import Hyper
+
+
+class Given(NamedTuple):
+    """What a training is given and does not change."""
+
+    feed: Feed
+    labels: Array  # of the training set, on every device
+    test: TestSet
+    hyper: Hyper
+    plan_key: Array
 
 
 def train(settings: Settings, dataset: datasets.Dataset, folder: Path | None = None) -> Outcome:
     """Trains one recipe on the mesh in context. With a folder it saves there, and can go on."""
     job = make_job(settings, dataset)
-    training_set = padded(dataset.train_inputs, dataset.train_labels, job.rows)
-    feed_of = FromGrain if settings.feed == "grain" else OnDevice
-    feed: Feed = feed_of(training_set, job.recipe)
-    labels = mesh.laid_out(training_set.labels, P())
-    test = make_test(dataset, settings.batch_size)
-    hyper = make_hyper(settings, dataset)
-    pseudocount = np.float32(1 if settings.pseudocount is None else settings.pseudocount)
     init_key, plan_key = make_keys(settings.seed)
-    progress = begin(init_key, job)
+    training_set = make_training_set(job, dataset)
+    given = Given(
+        make_feed(job, training_set),
+        mesh.laid_out(training_set.labels, P()),
+        make_test_set(job, dataset),
+        make_hyper(settings, dataset),
+        plan_key,
+    )
     saver = Saver(folder, settings.save_minutes)
-    done = 0
+    done, progress = 0, begin(init_key, job)
     if settings.resume:
         done, progress = saver.restore(progress)
-    state, last = progress.state, progress.last
-    losses, epochs = np.array(progress.losses), np.array(progress.epochs)
 
-    with Bar(job, done) as bar:
+    with Watch(job, folder, done, progress) as watch:
         while done < job.total_steps:
-            epoch, position = divmod(done, job.steps)
-            of_epoch = np.int32(epoch)
-            plan, summary = draw(
-                job, plan_key, state.difficulty, last, labels, hyper, pseudocount, of_epoch
-            )
-            # What these weights draw, not the data set, is what logit adjustment corrects for:
-            # drawn class-balanced, the prior is uniform and nothing is left to adjust.
-            hyper = hyper._replace(prior=summary.class_prior)
-            feed.begin_epoch(np.asarray(plan), position)
-            for _ in range(position, job.steps, job.call):
-                state, new = feed.train(state, hyper, job.call)
-                losses[done : done + job.call] = new
-                stop_unless_finite(losses[done : done + job.call], done)
-                done += job.call
-                bar.advance(job.call, losses[done - 1])
-                if done % job.steps:
-                    saver.save_if_due(done, Progress(state, last, losses, epochs))
-            state, last = feed.end_epoch(state, last)
-            _, accuracy = evaluate(state, test, recipe=job.recipe)
-            epochs[epoch] = (
-                losses[done - job.steps : done].mean(),
-                accuracy,
-                summary.effective_sample_size / job.num_examples,  # far below 1: few examples
-                summary.largest_share,
-            )
-            rows = rows_of(epochs[: epoch + 1], job)
-            bar.epoch(rows[-1])
-            if folder is not None and mesh.is_lead():
-                log.write_log(folder / "log.csv", rows)
-            ended = done == job.total_steps
-            saver.save_if_due(done, Progress(state, last, losses, epochs), due=ended)
-
-    confusion, _ = evaluate(state, test, recipe=job.recipe)
-    score = jimb.difficulty.score(state.difficulty, pseudocount=pseudocount)
-    counts, score, whole = mesh.to_host((confusion.counts, score, state))
-    digest = hashlib.sha256(b"".join(x.tobytes() for x in jax.tree.leaves(whole))).hexdigest()
-    difficulty = score[: job.num_examples]
-    return Outcome(settings, counts, difficulty, losses, rows_of(epochs, job), digest)
+            progress = train_epoch(job, given, done, progress, saver, watch)
+            done += job.steps - done % job.steps
+    return outcome_of(job, given, progress)
 
 
-def rows_of(epochs: np.ndarray, job: Job) -> list[Epoch]:
-    """The log of these epochs."""
-    return [
-        Epoch(epoch, epoch * job.steps, *row) for epoch, row in enumerate(epochs.tolist(), start=1)
-    ]
+def train_epoch(
+    job: Job, given: Given, done: int, progress: Progress, saver: Saver, watch: Watch
+) -> Progress:
+    """From step `done` to the end of its epoch."""
+    state, last, losses, epochs = progress  # the last two are written to in place
+    epoch, position = divmod(done, job.steps)
+    end = done - position + job.steps
+    plan, drawn = draw(
+        job, given.plan_key, np.int32(epoch), state.difficulty, last, given.labels, given.hyper
+    )
+    # What these weights draw, not the data set, is what logit adjustment corrects for: drawn
+    # class-balanced, the prior is uniform and nothing is left to adjust.
+    hyper = given.hyper._replace(prior=drawn.class_prior)
+
+    given.feed.begin_epoch(np.asarray(plan), position)
+    while done < end:
+        before, done = done, min(done + job.call, end)
+        state, new = given.feed.train(state, hyper, done - before)
+        losses[before:done] = check_finite(np.asarray(new), before)
+        watch.call(done, losses[before:done])
+        if done < end:
+            saver.save_if_due(done, Progress(state, last, losses, epochs))
+
+    state, last = given.feed.end_epoch(state, last)
+    _, accuracy = evaluate(state, given.test, recipe=job.recipe)
+    epochs[epoch] = (
+        losses[end - job.steps : end].mean(),
+        accuracy,
+        drawn.effective_sample_size / job.num_examples,  # far below 1: few examples
+        drawn.largest_share,
+    )
+    progress = Progress(state, last, losses, epochs)
+    watch.epoch(epochs[: epoch + 1])
+    saver.save_if_due(end, progress, due=end == job.total_steps)
+    return progress
 
 
-def stop_unless_finite(losses: np.ndarray, first: int) -> None:
-    """Names the first step whose loss is not a number."""
+def check_finite(losses: np.ndarray, first: int) -> np.ndarray:
+    """The losses; FloatingPointError with the first step whose loss is not a number."""
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
         raise FloatingPointError(
             f"the loss is not finite at step {first + bad[0]}: lower --learning-rate."
         )
+    return losses
+
+
+def outcome_of(job: Job, given: Given, progress: Progress) -> Outcome:
+    """What is left when the last step is done."""
+    state = progress.state
+    confusion, _ = evaluate(state, given.test, recipe=job.recipe)
+    difficulty = jimb.difficulty.score(state.difficulty, pseudocount=job.pseudocount)
+    counts, difficulty, whole = mesh.to_host((confusion.counts, difficulty, state))
+    return Outcome(
+        settings=job.settings,
+        confusion=counts,
+        difficulty=difficulty[: job.num_examples],
+        losses=progress.losses,
+        epochs=log.rows(progress.epochs, job.steps),
+        digest=hashlib.sha256(b"".join(x.tobytes() for x in jax.tree.leaves(whole))).hexdigest(),
+    )

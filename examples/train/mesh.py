@@ -1,4 +1,4 @@
-"""Devices and hosts: one mesh of all of them, with one axis, `data`.
+"""Devices: one mesh of all of them, on all hosts, with one axis, `data`.
 
 What is the same everywhere (parameters, the training set, the class tables) is replicated; a batch
 and the rows of the difficulty state are divided over the axis. With one device it is all the same

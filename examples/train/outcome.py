@@ -1,4 +1,4 @@
-"""What is left of a training: its numbers as JSON, the figure, and a row of the table."""
+"""The report: what is left of a training, as JSON, as a figure and as a row of a table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from examples.data import datasets
-from examples.train import log
-from examples.train.figure import draw_figure
+from examples.train import figure, log
 from examples.train.log import Epoch
-from examples.train.recall import recalls
+from examples.train.recall import mean, recalls
 from examples.train.settings import Settings, describe
 
 
@@ -32,7 +31,7 @@ def leave(outcome: Outcome, dataset: datasets.Dataset, folder: Path) -> None:
     recall = recalls(outcome.confusion) / 100
     numbers = {
         "settings": settings,
-        "balanced_accuracy": np.nanmean(recall),
+        "balanced_accuracy": mean(recall),
         "recall": recall,
         "train_counts": counts,
         "confusion": outcome.confusion,
@@ -42,7 +41,7 @@ def leave(outcome: Outcome, dataset: datasets.Dataset, folder: Path) -> None:
         "state_sha256": outcome.digest,
     }
     log.write_json(folder / "results.json", numbers)
-    draw_figure(
+    figure.draw(
         folder / "figure.png",
         f"{settings.dataset}: {describe(settings)}, {settings.epochs} epochs",
         counts=counts,
@@ -63,4 +62,4 @@ def print_table(outcomes: Sequence[Outcome], counts: np.ndarray) -> None:
     for name, outcome in zip(names, outcomes, strict=True):
         recall = recalls(outcome.confusion)
         row = "".join(f"{r:6.1f}" for r in recall[:shown])
-        print(f"{name:<{width}}{row}   {np.nanmean(recall):8.1f}")
+        print(f"{name:<{width}}{row}   {mean(recall):8.1f}")

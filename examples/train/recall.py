@@ -1,6 +1,13 @@
-"""Classes by size, and the recall of each."""
+"""The report: the recall of each class, and classes in groups by size."""
 
 import numpy as np
+
+
+def recalls(confusion: np.ndarray) -> np.ndarray:
+    """Recall of each class in per cent, NaN for one that the test set lacks."""
+    totals = confusion.sum(axis=1)
+    absent = np.where(totals == 0, np.nan, 1.0)
+    return np.asarray(100 * np.diagonal(confusion) / np.maximum(totals, 1) * absent)
 
 
 def groups(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -9,8 +16,7 @@ def groups(counts: np.ndarray) -> dict[str, np.ndarray]:
     return {"many-shot": many, "medium-shot": ~many & ~few, "few-shot": few}
 
 
-def recalls(confusion: np.ndarray) -> np.ndarray:
-    """Recall of each class in per cent, NaN for one that the test set lacks."""
-    totals = confusion.sum(axis=1)
-    absent = np.where(totals == 0, np.nan, 1.0)
-    return np.asarray(100 * np.diagonal(confusion) / np.maximum(totals, 1) * absent)
+def mean(recall: np.ndarray) -> float:
+    """Over the classes that the test set has, NaN if it has none."""
+    known = recall[~np.isnan(recall)]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,4 +1,4 @@
-"""When a training is saved, and what it goes on from."""
+"""Saving: when a training is saved, and what it goes on from."""
 
 import time
 from pathlib import Path
@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 from examples.train import mesh
 from examples.train.checkpoint import Checkpoints
-from examples.train.job import Progress
+from examples.train.programs import Progress
 from examples.train.terminal import say
 
 
@@ -26,20 +26,19 @@ class Saver:
         if self.checkpoints is None:
             return 0, start
         with self.checkpoints as checkpoints:
-            saved = checkpoints.restore(start)
+            saved = checkpoints.restore(on_devices(start))
         if saved is None:
             say(f"no checkpoint in {self.checkpoints.folder}: from the beginning.")
             return 0, start
-        say(f"going on after step {saved[0]}.")
-        return saved
+        step, (state, last, losses, epochs) = saved
+        say(f"going on after step {step}.")
+        return step, Progress(state, last, np.array(losses), np.array(epochs))
 
     def save_if_due(self, step: int, progress: Progress, *, due: bool = False) -> None:
         """Saves if it is time to, or due in any case."""
-        if self.checkpoints is None or not (due or self.is_time()):
-            return
-        numbers = mesh.laid_out((progress.losses, progress.epochs), P())
-        with self.checkpoints as checkpoints:
-            checkpoints.save(step, Progress(progress.state, progress.last, *numbers))
+        if self.checkpoints is not None and (due or self.is_time()):
+            with self.checkpoints as checkpoints:
+                checkpoints.save(step, on_devices(progress))
 
     def is_time(self) -> bool:
         """True so many minutes after it was last true."""
@@ -49,3 +48,9 @@ class Saver:
         if is_time:
             self.before = time.monotonic()
         return is_time
+
+
+def on_devices(progress: Progress) -> Progress:
+    """With the host's numbers as arrays too, as a checkpoint has them."""
+    numbers = mesh.laid_out((progress.losses, progress.epochs), P())
+    return Progress(progress.state, progress.last, *numbers)

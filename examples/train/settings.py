@@ -87,56 +87,67 @@ class Settings:
 
     def check(self) -> None:
         """Combinations that mean nothing are refused, not ignored: a ValueError of a sentence."""
+        self._check_combinations()
+        self._check_ranges()
+        self._check_processes()
+
+    def _check_combinations(self) -> None:
+        """Options that need another one, or exclude it."""
+        weighs, samples = self.weights not in (None, "none"), self.sampler not in (None, "uniform")
         balanced = self.loss is not None and self.loss.startswith("cb-")
-        if self.weights not in (None, "none") and self.loss not in (None, *WEIGHTED):
+        if weighs and self.loss not in (None, *WEIGHTED):
             raise ValueError(f"--weights needs --loss ce or focal: leave it out of {self.loss}.")
         if self.gamma is not None and self.loss not in ("focal", "sigmoid-focal", "cb-focal"):
             raise ValueError("--gamma needs a focal loss: add --loss focal or --loss cb-focal.")
         if self.loss == "ldam" and self.sampler in ("difficulty", "loss", "delta"):
             raise ValueError(f"--sampler {self.sampler} needs logits, and ldam has cosines.")
-        balancing = self.weights not in (None, "none") or self.sampler not in (None, "uniform")
-        if self.rebalance not in (None, "always") and not balancing:
+        if self.rebalance not in (None, "always") and not (weighs or samples):
             raise ValueError("--rebalance needs --weights or --sampler, which it turns on.")
-        if self.keep is not None and not 0 < self.keep <= 1:
-            raise ValueError(f"--keep must lie in (0, 1], got {self.keep}.")
         if self.beta is not None and not balanced and self.weights != "effective":
             raise ValueError("--beta needs a cb-* loss or --weights effective.")
         if self.pseudocount is not None and self.sampler != "difficulty":
             raise ValueError("--pseudocount needs --sampler difficulty.")
-        if self.pseudocount is not None and not self.pseudocount > 0:
-            raise ValueError(f"--pseudocount must be above 0, got {self.pseudocount}.")
-        lowest_of = {
-            "epochs": 1,
-            "batch_size": 1,
-            "hidden": 1,
-            "gamma": 0,
-            "seed": 0,
-            "cpu_devices": 1,
-        }
-        for name, lowest in lowest_of.items():
-            value = getattr(self, name)
-            if value is not None and not value >= lowest:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
-        if self.beta is not None and not 0 <= self.beta <= 1:
-            raise ValueError(f"--beta must lie in [0, 1], got {self.beta}.")
         if self.resume and self.out is None:
             raise ValueError("--resume needs --out, the folder of the run to go on with.")
-        if not self.save_minutes >= 0:
-            raise ValueError(f"--save-minutes must be at least 0, got {self.save_minutes}.")
-        if not self.distributed and (self.coordinator or self.num_processes or self.process_id):
-            raise ValueError("--coordinator, --num-processes and --process-id need --distributed.")
+
+    def _check_ranges(self) -> None:
+        """Numbers that are too small or too large; NaN is both."""
+        for name, lowest in LOWEST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= lowest:
+                raise ValueError(f"{option(name)} must be at least {lowest}, got {value}.")
+        for name in ("pseudocount", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{option(name)} must be above 0, got {value}.")
+        if self.keep is not None and not 0 < self.keep <= 1:
+            raise ValueError(f"--keep must lie in (0, 1], got {self.keep}.")
+        if self.beta is not None and not 0 <= self.beta <= 1:
+            raise ValueError(f"--beta must lie in [0, 1], got {self.beta}.")
+
+    def _check_processes(self) -> None:
+        """Options of several processes."""
         if self.distributed and self.out is None:
             raise ValueError("--distributed needs --out, a folder that all processes reach.")
-        if self.learning_rate <= 0:
-            raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")
+        if not self.distributed and (self.coordinator or self.num_processes or self.process_id):
+            raise ValueError("--coordinator, --num-processes and --process-id need --distributed.")
 
+
+LOWEST = {
+    **dict.fromkeys(("epochs", "batch_size", "hidden", "cpu_devices"), 1),
+    **dict.fromkeys(("gamma", "seed", "save_minutes"), 0),
+}
 
 # What may differ between a run and the one that goes on with it.
 ELSEWHERE = (
     *("data_dir", "out", "save_minutes", "resume"),
     *("cpu_devices", "distributed", "coordinator", "num_processes", "process_id"),
 )
+
+
+def option(name: str) -> str:
+    """`batch_size` as it stands on the command line."""
+    return "--" + name.replace("_", "-")
 
 
 def describe(settings: Settings) -> str:

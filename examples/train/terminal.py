@@ -1,6 +1,4 @@
-"""What a training prints: a bar, a line for each epoch, a table at the end."""
-
-from __future__ import annotations
+"""Watching: what a training prints, a bar and a line for each epoch."""
 
 import sys
 
@@ -56,12 +54,6 @@ class Bar:
             leave=False,
         )
 
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
     def advance(self, steps: int, loss: float) -> None:
         """After a call."""
         self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
@@ -74,3 +66,7 @@ class Bar:
                 self.bar.write(describe(self.job.settings))
             print_epoch(row, first=self.is_first)
             self.is_first = False
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        self.bar.close()

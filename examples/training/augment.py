@@ -1,4 +1,4 @@
-"""Random crops and flips of a batch of images, on the device."""
+"""The compiled epoch: random crops and flips of a batch of images."""
 
 import jax
 import jax.numpy as jnp

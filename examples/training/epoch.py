@@ -1,4 +1,4 @@
-"""One step, and one epoch of them as a pure function.
+"""The compiled epoch: one step, and an epoch of them as a pure function.
 
 On a mesh, the arrays' shardings say what runs where: with a plan of sharding `P(None, "data")` each
 device gathers its share of every batch, and JAX adds the gradients. No line here asks how many
@@ -14,16 +14,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 import jimb
 from examples.training.augment import augment
-from examples.training.losses import LOSSES, Hyper
+from examples.training.hyper import Hyper
+from examples.training.losses import LOSSES
 from examples.training.recipe import Recipe
 from examples.training.state import Data, TrainState
-
-
-def rows(table: Array, positions: Array) -> Array:
-    """`table[positions]`, each device the rows of its own positions."""
-    sharding = jax.typeof(positions).sharding
-    spec = PartitionSpec(*sharding.spec, *[None] * (table.ndim - 1))
-    return table.at[positions].get(out_sharding=NamedSharding(sharding.mesh, spec))
 
 
 def train_step(
@@ -52,14 +46,6 @@ def train_step(
     return stepped, loss, losses
 
 
-def slot_keys(key: Array, labels: Array) -> Array:
-    """A key for each slot of a batch, the same on any number of devices."""
-    sharding = jax.typeof(labels).sharding
-    slots = jax.lax.broadcasted_iota(jnp.uint32, labels.shape, 0, out_sharding=sharding)
-    keys: Array = jax.vmap(jax.random.fold_in, (None, 0))(key, slots)
-    return keys
-
-
 @jax.jit(static_argnames="recipe")
 def run_epoch(
     state: TrainState, data: Data, plan: Array, hyper: Hyper, *, recipe: Recipe
@@ -86,6 +72,21 @@ def run_batches(
         return state, loss
 
     return jax.lax.scan(step, state, batches, unroll=is_no_loop(len(batches.labels)))
+
+
+def rows(table: Array, positions: Array) -> Array:
+    """`table[positions]`, each device the rows of its own positions."""
+    sharding = jax.typeof(positions).sharding
+    spec = PartitionSpec(*sharding.spec, *[None] * (table.ndim - 1))
+    return table.at[positions].get(out_sharding=NamedSharding(sharding.mesh, spec))
+
+
+def slot_keys(key: Array, labels: Array) -> Array:
+    """A key for each slot of a batch, the same on any number of devices."""
+    sharding = jax.typeof(labels).sharding
+    slots = jax.lax.broadcasted_iota(jnp.uint32, labels.shape, 0, out_sharding=sharding)
+    keys: Array = jax.vmap(jax.random.fold_in, (None, 0))(key, slots)
+    return keys
 
 
 def is_no_loop(steps: int) -> bool:

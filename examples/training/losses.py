@@ -1,12 +1,13 @@
-"""The losses by name: per example, unreduced, every number in them traced."""
+"""The compiled epoch: its losses by name, per example and unreduced, every number traced."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 from jax import Array
 
 import jimb
+from examples.training.hyper import Hyper
 
 Loss = Literal[
     "ce",
@@ -23,20 +24,6 @@ Loss = Literal[
     "vs",
     "ldam",
 ]
-
-
-class Hyper(NamedTuple):
-    """What may differ between trainings in one `vmap`: numbers and class tables, all traced."""
-
-    counts: Array  # [K]
-    prior: Array  # [K], of the stream that the epoch is drawn by
-    class_weights: Array  # [K]
-    gamma: Array
-    beta: Array
-    keep: Array  # the share of each batch that hard-example mining keeps
-    rate: Array  # times the learning rate of the recipe
-    key: Array  # of the augmentation of every slot
-
 
 LossFn = Callable[[Array, Array, Hyper], Array]
 

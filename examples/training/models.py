@@ -1,4 +1,4 @@
-"""The models: rows of inputs to logits."""
+"""The compiled epoch: its models, from rows of inputs to logits."""
 
 from __future__ import annotations
 

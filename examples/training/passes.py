@@ -1,4 +1,4 @@
-"""Where nothing is learnt: the pass over the training set after an epoch, and predictions."""
+"""Between two epochs: the pass over the training set that learns nothing, and predictions."""
 
 from typing import Any, NamedTuple
 

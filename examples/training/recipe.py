@@ -1,4 +1,4 @@
-"""What is compiled into a training: model, loss, optimiser, shapes."""
+"""Settings that are compiled into a training: model, loss, optimiser, shapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flax import nnx
 from jax import Array
 
 import jimb
-from examples.training.losses import Hyper
+from examples.training.hyper import Hyper
 from examples.training.models import CNN, MLP, Architecture, EmbeddingBag, ResNet
 
 Rebalance = Literal["always", "deferred", "progressive"]

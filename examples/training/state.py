@@ -1,4 +1,4 @@
-"""What a training goes through: its data, and everything that changes."""
+"""Data, and the state: everything that changes in a training."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Many trainings at once, a trial each: their keys and initial states."""
+"""Many trainings in one program, a trial each: their keys and initial states."""
 
 import jax
 from jax import Array

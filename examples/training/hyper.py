@@ -1,6 +1,6 @@
-"""The traced numbers of a training, and the weights that its plans draw by."""
+"""Settings as numbers: what is traced, so that one program serves all its values."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,12 +9,21 @@ from jax import Array
 from jax.typing import ArrayLike
 
 import jimb
-from examples.training.losses import Hyper
-from examples.training.passes import Pass
-from examples.training.state import Data
 
 Weights = Literal["none", "inverse", "sqrt-inverse", "effective"]
-Sampler = Literal["uniform", "class-balanced", "sqrt", "difficulty", "loss", "delta"]
+
+
+class Hyper(NamedTuple):
+    """What may differ between trainings in one `vmap`: numbers and class tables, all traced."""
+
+    counts: Array  # [K]
+    prior: Array  # [K], of the stream that the epoch is drawn by
+    class_weights: Array  # [K]
+    gamma: Array
+    beta: Array
+    keep: Array  # the share of each batch that hard-example mining keeps
+    rate: Array  # times the learning rate of the recipe
+    key: Array  # of the augmentation of every slot
 
 
 def hyper_of(
@@ -46,22 +55,3 @@ def class_weights(name: Weights, counts: ArrayLike, beta: float) -> Array:
         return jimb.effective_number_weights(counts, beta=beta)
     power = {"none": 0.0, "inverse": 1.0, "sqrt-inverse": 0.5}[name]
     return jimb.inverse_frequency_weights(counts, power=power)
-
-
-def sampling_weights(
-    sampler: Sampler,
-    difficulty: jimb.difficulty.DifficultyState,
-    last: Pass,
-    data: Data,
-    hyper: Hyper,
-    pseudocount: ArrayLike,
-) -> Array:
-    """The weight `[N]` with which the next plan draws each example."""
-    if sampler == "difficulty":
-        return jimb.difficulty.sampling_weights(difficulty, pseudocount=pseudocount)
-    if sampler == "loss":
-        return last.losses
-    if sampler == "delta":
-        return last.deltas
-    power = {"uniform": 0.0, "sqrt": 0.5, "class-balanced": 1.0}[sampler]
-    return jimb.take_class(jimb.inverse_frequency_weights(hyper.counts, power=power), data.labels)
