@@ -1,4 +1,4 @@
-"""One process of `test_train_checkpoint.py`.
+"""One process of `test_checkpoint.py`.
 
 FOLDER, then `killed POINT` or PORT NUM_PROCESSES PROCESS.
 """

@@ -9,8 +9,8 @@ from jax.sharding import PartitionSpec as P
 
 from examples import training
 from examples.data import datasets
+from examples.train import arrays, loop, mesh, programs, terminal
 from examples.train import job as train_job
-from examples.train import loop, mesh, terminal
 from examples.train.settings import Settings
 from examples.training import epoch
 
@@ -120,9 +120,8 @@ def test_an_epoch_and_the_pass_after_it_lower_for_tpu_and_cuda(digits, dtype):
     settings = Settings(dtype=dtype, batch_size=64, epochs=1, loss="cb-focal")
     with on_devices(8):
         job = train_job.make_job(settings, digits)
-        progress = train_job.begin(train_job.make_keys(0)[0], job)
-        rows = train_job.padded(digits.train_inputs, digits.train_labels, job.rows)
-        data = mesh.laid_out(rows, P())
+        progress = programs.begin(train_job.make_keys(0)[0], job)
+        data = mesh.laid_out(arrays.make_training_set(job, digits), P())
         plan = mesh.laid_out(np.zeros((job.steps, 64), np.int32), mesh.BATCHES)
         hyper = train_job.make_hyper(settings, digits)
         platforms = "cpu", "cuda", "tpu"

@@ -41,12 +41,18 @@ def test_long_tailed_digits_have_the_stated_sizes(digits):
 
 def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)  # as if it were not installed
     monkeypatch.setattr(sys, "argv", ["examples.train", "--epochs", "6"])
     train.main()
-    ce, balanced, where = capsys.readouterr().out.splitlines()[-3:]
+    *_, ce, balanced, where, how = capsys.readouterr().out.splitlines()
     assert ce.startswith("ce ")
     assert balanced.startswith("cb-focal, difficulty sampling")
     assert where.endswith("out/train")
+    assert how.endswith("`pip install -e '.[tensorboard]'`")
+    names = {path.name for path in tmp_path.glob("out/train/*.*")}
+    assert names == {"settings.json", "comparison.png"}
+    names = {path.name for path in tmp_path.glob("out/train/*/*.*")}
+    assert names == {"log.csv", "results.json", "figure.png"}
     assert float(ce.split()[-1]) > 30  # far above the 10 of guessing: it has learnt
 
 
@@ -131,9 +137,9 @@ def train_and_watch(monkeypatch, digits, sampler):
     drawn, priors = [], []
     draw, feed = loop.draw, feeds.OnDevice.train
 
-    def watched_draw(job, key, difficulty, *args):
+    def watched_draw(job, key, epoch, difficulty, *args):
         drawn.append(np.asarray(jimb.difficulty.sampling_weights(difficulty)))
-        return draw(job, key, difficulty, *args)
+        return draw(job, key, epoch, difficulty, *args)
 
     def watched_feed(self, state, hyper, count):
         priors.append(hyper.prior)

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from examples.train import events
 from tests.helpers import joined, kills
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TRAIN = [sys.executable, "-m", "examples.train"]
 KILLED = [sys.executable, "-m", "tests.helpers.launch"]
 # Two calls an epoch, so that some checkpoints are in the middle of a plan.
@@ -141,8 +142,8 @@ def test_a_run_is_neither_overwritten_nor_gone_on_with_by_other_options(environm
     again = run(environment, *OPTIONS, "--out", uninterrupted, "--resume")
     assert again.returncode == 0, again.stderr
     assert results(uninterrupted) == numbers
-    changed = {p.name for p, x in files(uninterrupted).items() if before.get(p) != x}
-    assert changed <= {"results.json", "figure.png"}
+    changed = {p for p, x in files(uninterrupted).items() if before.get(p) != x}
+    assert {p.name.split(".")[0] for p in changed} <= {"results", "figure", "events"}
 
 
 def test_what_cannot_be_done_is_one_sentence(environment, tmp_path):
@@ -228,6 +229,7 @@ def test_two_processes_train_as_one(environment, alone, tmp_path):
     assert "balanced" in lead
     assert "balanced" not in other
     check_close(results(tmp_path / "run"), alone)
+    assert len(list(tmp_path.glob("run/*/events.*"))) == events.can_be_written()  # of the lead
 
 
 def test_a_run_of_one_process_goes_on_in_two_that_read_through_grain(environment, alone, tmp_path):
