@@ -31,7 +31,7 @@ from examples.train.settings import Settings
 def main() -> None:
     """Reads the command line; what cannot be done is said in one sentence."""
     try:
-        run(tyro.cli(Settings, description=__doc__))
+        run(tyro.cli(Settings, prog="python -m examples.train", description=__doc__))
     except (ValueError, FloatingPointError, OSError, ImportError) as error:
         sys.exit(f"examples.train: {error}")
 
