@@ -24,7 +24,7 @@ class Look(NamedTuple):
 LOOKS = {
     "many-shot": Look(style.COLORS["blue"], "o"),
     "medium-shot": Look(style.COLORS["orange"], "s"),
-    "few-shot": Look(style.COLORS["vermilion"], "^"),
+    "few-shot": Look(style.COLORS["black"], "^"),
 }
 FEW_CLASSES = 20  # each has a place of its own on the axis, with its number and size
 
