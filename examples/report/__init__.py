@@ -1,1 +1,1 @@
-"""What examples leave behind: files that are whole, and numbers in pairs."""
+"""What examples leave behind: files that are whole, paired differences, tables, figures' style."""
