@@ -46,10 +46,12 @@ def draw_table(path: Path, tasks: list[str], found: list[Moved]) -> None:
     """A row for each method that any task has, a heading above each family."""
     plt = style.pyplot()
     rows: list[str] = []
+    heading = ""
     for method in METHODS[1:]:
-        rows += [HEADINGS[method.name]] if method.name in HEADINGS else []
-        rows += [method.name] if any(method.name in moved for moved in found) else []
-    size = (3.6 + 1.05 * len(tasks), 1.9 + 0.27 * len(rows))
+        heading = HEADINGS.get(method.name, heading)
+        if any(method.name in moved for moved in found):
+            rows += [method.name] if heading in rows else [heading, method.name]
+    size = (max(9, 3.6 + 1.05 * len(tasks)), 1.9 + 0.27 * len(rows))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     draw_cells(axes, rows, found)
     axes.xaxis.tick_top()
@@ -76,7 +78,7 @@ def draw_cells(axes: Axes, rows: list[str], found: list[Moved]) -> None:
         if rows[i] in HEADINGS.values():
             continue
         text = "–" if np.isnan(moved[1]) else f"{moved[0]:+.1f}"
-        color = style.GREY if not told else "white" if moved[0] > 0.7 * CLIP else style.BLACK
+        color = style.GREY if not told else "white" if moved[0] > 0.75 * CLIP else style.BLACK
         axes.text(j, i, text, ha="center", va="center", color=color, fontsize=10)
     colors = LinearSegmentedColormap.from_list("", style.DIVERGING)
     axes.imshow(shown, cmap=colors, vmin=-CLIP, vmax=CLIP, aspect="auto")

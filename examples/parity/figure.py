@@ -30,7 +30,11 @@ NAMES = {
     "instance sampling": "sampling by difficulty",
     "baseline sampling": "sampling by something simpler",
 }
-DASHES = {"difficulty, c = 1 (default)": "--", "sampling by du + dl": ":"}
+DASHES = {
+    "difficulty, c = 1 (default)": "--",
+    "sampling by current loss": "-.",
+    "sampling by du + dl": ":",
+}
 
 
 def draw(path: Path, results: dict[str, Result], title: str) -> None:
@@ -60,11 +64,12 @@ def draw_recalls(axes: Axes, results: dict[str, Result]) -> None:
         if row:
             axes.errorbar(mean, row, xerr=error, color=style.BLACK, capsize=3)
         text = f"{mean:.1f} ({moved:+.1f})" if row else f"{mean:.1f}"
-        axes.text(mean + error + 1.5, row, text, va="center", color=style.BLACK)
+        label_box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        axes.text(mean + error + 1.5, row, text, va="center", bbox=label_box)
     level, ends = 100 * baseline.mean(), (-0.5, len(METHODS) - 0.5)
     axes.plot((level, level), ends, ":", color=style.BLACK, linewidth=1)
     axes.set_yticks(range(len(METHODS)), [method.name for method in METHODS])
-    axes.set(xlim=(0, 100), ylim=(len(METHODS) + 2.3, -0.6))
+    axes.set(xlim=(0, 100), ylim=(len(METHODS) + 1.9, -0.6))
     axes.set_xlabel("recall of digit 8, % (± s.e. of the difference to CE)")
     axes.set_title("The rare 8s of the larger class: who finds them?")
     axes.legend(loc="lower left", ncols=2, bbox_to_anchor=(-0.02, -0.01))
@@ -81,8 +86,14 @@ def draw_mass(axes: Axes, results: dict[str, Result]) -> None:
     uniform = 100 * baseline.mass_on_eights.mean()
     axes.axhline(uniform, color=style.GREY, linewidth=1.5, label="each image alike")
     axes.set(ylim=(0, 1.5 * axes.get_ylim()[1]), ylabel="draws on the 8s, %")
+    axes.set_xticks(ticks_of(len(mass)))
     axes.legend(fontsize=9, ncols=2, loc="upper left")
     axes.set_title("What each sampler draws")
+
+
+def ticks_of(epochs: int) -> list[int]:
+    """The first epoch, and every fifth of the training."""
+    return [1, *(epochs * k // 5 for k in range(1, 6))]
 
 
 def draw_difficulty(axes: Axes, result: Result) -> None:
@@ -98,5 +109,5 @@ def draw_difficulty(axes: Axes, result: Result) -> None:
     ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set(ylim=(low, high), xlim=(None, 1.18 * epochs[-1]))
-    axes.set(xlabel="epoch", ylabel="mean difficulty D", xticks=epochs[:: len(epochs) // 5])
+    axes.set(xlabel="epoch", ylabel="mean difficulty D", xticks=ticks_of(len(epochs)))
     axes.set_title("How hard they are (difficulty, c = 0.1)")

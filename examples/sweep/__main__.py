@@ -9,15 +9,17 @@ training at a time; writes a heat map.
 """
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
 import jax
 import tyro
 
+from examples.report import files
 from examples.sweep.figure import draw
 from examples.sweep.grid import run
-from examples.sweep.report import page
+from examples.sweep.report import page, text
 from examples.sweep.settings import Settings
 
 
@@ -27,8 +29,12 @@ def main() -> None:
         settings = tyro.cli(Settings, description=__doc__)
         settings.check()
         recalls, timing = run(settings)
-        print(page(settings.grids, recalls, settings.measure, timing))
+        said = text(settings.grids, recalls, settings.measure, timing)
+        print(said)
         draw(Path(settings.figure), settings.grids, recalls, settings.measure)
+        if settings.report is not None:
+            command = shlex.join(["python", "-m", "examples.sweep", *sys.argv[1:]])
+            files.write(Path(settings.report), page(said, command, Path(settings.figure).name))
     except (ValueError, OSError) as error:
         sys.exit(f"examples.sweep: {error}")
     print(f"\nfigure: {settings.figure}")

@@ -14,7 +14,25 @@ HELD_OUT, REPORTED = 0, 1
 Grids = Mapping[str, Sequence[float]]  # rows, then columns
 
 
-def page(grids: Grids, recalls: np.ndarray, measure: str, timing: Timing) -> str:
+INTRODUCTION = """\
+# Two hyper-parameters at once
+
+A training with a traced loss is a function of its hyper-parameters, so that a whole grid of them is
+one program: `jimb.sweep` over γ and β, `jax.lax.map` over the seeds. The task is that of
+`examples/parity`: is a digit odd or even, with digit 8 rare in the larger class. Half of the images
+that a trial does not train on are held out, to choose the cell by; the others say what it is worth.
+"""
+
+
+def page(said: str, command: str, figure: str) -> str:
+    """The page in Markdown: what was printed, and the figure."""
+    return (
+        f"{INTRODUCTION}\nThis page was written by\n\n```sh\n{command}\n```\n\n{said}\n\n"
+        f"![The grid as a heat map]({figure})\n"
+    )
+
+
+def text(grids: Grids, recalls: np.ndarray, measure: str, timing: Timing) -> str:
     """The table of the held-out images, the chosen cell, and how long it took."""
     (y, rows), (x, columns) = grids.items()
     held_out = 100 * measured(recalls[..., HELD_OUT, :], measure)
@@ -62,9 +80,9 @@ def chosen_sentence(grids: Grids, recalls: np.ndarray, measure: str) -> str:
     others = int(as_good(recalls, measure).sum()) - 1
     return filled(
         f"Best on them: {SYMBOLS[y]} = {rows[row]:g}, {SYMBOLS[x]} = {columns[column]:g}; on the "
-        f"other images it has {mean:.1f} ± {error:.1f}. Of the {len(rows) * len(columns) - 1} "
-        f"other cells {others} are not told apart from it (two standard errors of the paired "
-        "difference)."
+        f"other images it has {mean:.1f} ± {error:.1f}. Not told apart from it by two standard "
+        f"errors of the paired difference: {others} of the {len(rows) * len(columns) - 1} other "
+        "cells."
     )
 
 
@@ -81,7 +99,7 @@ def times(timing: Timing, cells: int, seeds: int) -> str:
         "(medians of a few cells)."
     )
     estimate = (
-        f"So one by one the {trainings} would take an estimated {one:.0f} s, "
+        f"So one by one the {trainings} would take an estimated {one:.1f} s, "
         f"{one / timing.grid:.1f} times as long as in one program; with the numbers compiled in "
         f"{constant:.0f} s, {constant / whole:.0f} times as long, with compilation."
     )

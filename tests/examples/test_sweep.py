@@ -79,11 +79,14 @@ def test_a_factor_of_the_rate_is_the_rate(trials):
 
 
 def test_it_prints_the_table_and_draws_the_map(monkeypatch, capsys, tmp_path):
-    figure = tmp_path / "new" / "map.png"
+    figure, page = tmp_path / "new" / "map.png", tmp_path / "page.md"
     arguments = ["--x-values", "0", "2", "--y-values", "0", "0.99", "--seeds", "2", "--calls", "2"]
-    monkeypatch.setattr(sys, "argv", ["examples.sweep", *arguments, "--figure", str(figure)])
+    arguments += ["--figure", str(figure), "--report", str(page)]
+    monkeypatch.setattr(sys, "argv", ["examples.sweep", *arguments])
     sweep.main()
     printed = capsys.readouterr().out
+    assert printed.partition("\nfigure:")[0].strip() in page.read_text()
+    assert page.read_text().startswith(report.INTRODUCTION)
     assert "| β \\ γ | 0          | 2          |" in printed
     assert printed.count("±") == 1 + 4 + 1
     assert "would take an estimated" in printed
