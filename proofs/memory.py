@@ -22,8 +22,8 @@ import tyro
 from jax import Array
 
 import jimb
+from examples.report.tables import markdown
 from jimb.difficulty import DifficultyState
-from proofs.tables import markdown
 
 STATUS = Path("/proc/self/status")
 

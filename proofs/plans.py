@@ -20,8 +20,8 @@ import tyro
 from jax import Array
 
 import jimb
+from examples.report.tables import markdown
 from proofs import samplers
-from proofs.tables import markdown
 
 SAMPLERS = ("epoch_plan", "jax.random.choice", "NumPy choice")
 

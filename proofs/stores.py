@@ -16,6 +16,7 @@ import numpy as np
 import tyro
 from scipy.stats import spearmanr
 
+from examples.report.tables import markdown
 from proofs import reference
 from proofs.along import (
     STORES,
@@ -25,7 +26,6 @@ from proofs.along import (
     weights_along,
     weights_of,
 )
-from proofs.tables import markdown
 from proofs.trials import Both, Trials, make_trials, online_epoch, recorded_logits
 
 PSEUDOCOUNTS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.001)

@@ -12,8 +12,9 @@ from jax import Array
 
 import jimb
 from examples import training
-from examples.parity import task as parity_task
 from examples.parity import trials as parity
+from examples.parity.settings import Settings
+from examples.parity.task import make_task
 from examples.training import Hyper
 from jimb.difficulty import DifficultyState
 
@@ -41,7 +42,7 @@ def make_trials(
 
     With `each_once` the batch size divides the number of images.
     """
-    task = parity_task.make_task(parity_task.Settings(seeds=len(seeds), seed=seeds.start))
+    task = make_task(Settings(seeds=len(seeds), seed=seeds.start))
     num_examples, features = task.train.inputs.shape[1:]
     batch = parity.BATCH
     if each_once:

@@ -11,7 +11,6 @@ import pytest
 
 import jimb
 import jimb.sampling.grain  # which jimb itself does not import
-from examples.benchmark import methods, report
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -87,41 +86,3 @@ def test_the_figures_of_the_page_on_difficulty_are_those_of_the_proofs():
     links = re.findall(r"proofs\.md#([a-z-]+)", DIFFICULTY)
     assert len(links) == 3
     assert set(links) <= anchors
-
-
-METHODS = README.partition("## Methods")[2].partition("\n## ")[0]
-PAGES = {"benchmark": "methods", "decoupling": "decoupling", "bbn": "bbn"}
-
-
-@pytest.mark.parametrize("row", re.findall(r"^\| .*`.* \|$", METHODS, re.MULTILINE))
-def test_a_method_has_a_function_an_example_and_the_figure_of_its_page(row):
-    _, _, function, _, example, effect, _ = (cell.strip() for cell in row.split("|"))
-    operator.attrgetter(function.strip("`"))(jimb)
-    example = example.strip("`")
-    assert (ROOT / "examples" / example / "__main__.py").is_file()
-    if example in PAGES:
-        page = (ROOT / "docs" / "results" / f"{PAGES[example]}.md").read_text()
-        assert f"({effect})" in page.replace("( ", "(").replace("+ ", "+").replace("- ", "-")
-    else:
-        assert (ROOT / re.fullmatch(r"\[.*\]\((.*)\)", effect)[1]).is_file()
-
-
-def test_every_method_of_the_benchmark_is_in_both_tables():
-    for method in methods.METHODS[1:]:
-        assert f"| {method.name} | `{method.functions}` | {method.paper} |" in METHODS
-        assert f"\n| {method.name} | " in SUMMARY
-
-
-SUMMARY = README.partition(report.BEGIN)[2].partition(report.END)[0]
-
-
-def test_the_summary_has_the_figures_of_the_page():
-    head, _, *rows = (line.strip("| ").split(" | ") for line in SUMMARY.strip().splitlines())
-    sections = (ROOT / "docs" / "results" / "methods.md").read_text().split("\n## ")
-    for column, task in enumerate(head[1:], 1):
-        (section,) = (part for part in sections if f"(`--task {task}`)" in part)
-        for row in rows:
-            (line,) = re.findall(rf"^\| {re.escape(row[0])} \| `.*$", section, re.MULTILINE)
-            first = line.split(" | ")[3]
-            effect = row[column]
-            assert first == "–" if effect == "–" else f"({effect})" in first, (task, row[0])

@@ -10,7 +10,7 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike
 
-from examples.bbn.settings import Adaptor
+from examples.bbn.methods import Adaptor
 
 
 def adaptor_of(name: Adaptor, epochs: int) -> optax.Schedule:

@@ -1,15 +1,13 @@
 """What was found, as Markdown. The first method, CE, is the baseline."""
 
-from __future__ import annotations
-
 import textwrap
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
-from examples.bbn.network import Recipe
 from examples.bbn.settings import Settings
+from examples.bbn.trials import Outcome
+from examples.report import paired, tables
 
 COLUMNS = ("balanced accuracy", "many-shot", "medium-shot", "few-shot")
 WIDTH = 100  # of a line of text
@@ -18,60 +16,6 @@ THAN = {
     "lower": "lower than that of",
     "not told apart": "not told apart from that of",
 }
-
-
-class Outcome(NamedTuple):
-    """All methods on one data set."""
-
-    dataset: str
-    counts: np.ndarray  # [K] training images
-    recipe: Recipe
-    parameters: int
-    measures: dict[str, np.ndarray]  # per method [S, 4], in the order of COLUMNS
-
-
-def paired_difference(outcome: Outcome, name: str, baseline: str) -> list[tuple[float, float]]:
-    """Mean and standard error of the difference over seeds, in points, for each column."""
-    difference = 100 * (outcome.measures[name] - outcome.measures[baseline])
-    error = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
-    return list(zip(difference.mean(axis=0).tolist(), error.tolist(), strict=True))
-
-
-def table(outcome: Outcome) -> str:
-    """Accuracies in per cent, and the paired difference to CE ± its standard error."""
-    baseline, *_ = outcome.measures
-    width = max(map(len, outcome.measures))
-    lines = [f"| {'method':<{width}} | " + " | ".join(f"{c:^20}" for c in COLUMNS) + " |"]
-    lines.append(f"|{'-' * (width + 2)}|" + "|".join("-" * 22 for _ in COLUMNS) + "|")
-    for name, measures in outcome.measures.items():
-        differences = paired_difference(outcome, name, baseline)
-        cells = []
-        for accuracy, (mean, error) in zip(measures.mean(axis=0), differences, strict=True):
-            cell = f"{100 * accuracy:5.1f}"
-            if name != baseline:
-                cell += f" ({mean:+5.1f} ± {error:3.1f})"
-            cells.append("–" if np.isnan(accuracy) else cell)  # no class of that size
-        lines.append(f"| {name:<{width}} | " + " | ".join(f"{c:<20}" for c in cells) + " |")
-    return "\n".join(lines)
-
-
-def describe(outcome: Outcome, settings: Settings) -> str:
-    """What the table is of: data, sizes, how long."""
-    recipe, counts = outcome.recipe, outcome.counts
-    sizes = recipe.features, recipe.hidden, 2 * recipe.hidden, recipe.classes
-    plain = sum((m + 1) * n for m, n in pairwise(sizes))
-    layers = "-".join(map(str, sizes))
-    return textwrap.fill(
-        f"{outcome.dataset}; training images per class {', '.join(map(str, counts))}. In per cent "
-        f"after the last of T = {recipe.epochs} epochs, mean of {settings.seeds} seeds; in "
-        "brackets the paired difference to the first row ± its standard error. BBN has "
-        f"{outcome.parameters:,} parameters, CE (the MLP {layers}) {plain:,}. Batches of "
-        f"{recipe.batch_size} for each branch, peak learning rate {recipe.learning_rate:g}.",
-        WIDTH,
-        break_on_hyphens=False,
-    )
-
-
 HEAD = """# Two branches: BBN
 
 `examples/bbn` is the bilateral-branch network (Zhou et al., CVPR 2020) in some 300 lines. It
@@ -129,16 +73,44 @@ def command(settings: Settings) -> str:
     return f"python -m examples.bbn {' '.join(options)} --report docs/results/bbn.md"
 
 
+def describe(outcome: Outcome, settings: Settings) -> str:
+    """What the table is of: data, sizes, how long."""
+    recipe, counts = outcome.recipe, outcome.counts
+    sizes = recipe.features, recipe.hidden, 2 * recipe.hidden, recipe.classes
+    plain = sum((m + 1) * n for m, n in pairwise(sizes))
+    layers = "-".join(map(str, sizes))
+    return textwrap.fill(
+        f"{outcome.dataset}; training images per class {', '.join(map(str, counts))}. In per cent "
+        f"after the last of T = {recipe.epochs} epochs, mean of {settings.seeds} seeds; in "
+        "brackets the paired difference to the first row ± its standard error. BBN has "
+        f"{outcome.parameters:,} parameters, CE (the MLP {layers}) {plain:,}. Batches of "
+        f"{recipe.batch_size} for each branch, peak learning rate {recipe.learning_rate:g}.",
+        WIDTH,
+        break_on_hyphens=False,
+    )
+
+
+def table(outcome: Outcome) -> str:
+    """Accuracies in per cent, and the paired difference to CE ± its standard error."""
+    baseline, *_ = outcome.measures.values()
+    rows = []
+    for name, ours in outcome.measures.items():
+        theirs = [None] * len(COLUMNS) if ours is baseline else baseline.T
+        cells = (paired.cell(*pair) for pair in zip(ours.T, theirs, strict=True))
+        rows.append([name, *cells])
+    return tables.markdown(["method", *COLUMNS], rows)
+
+
 def findings(outcome: Outcome) -> list[str]:
     """What the standard errors show: every row against CE, and BBN against the other rows."""
     baseline, *others = outcome.measures
     sentences = []
     for column, title in enumerate(COLUMNS):
-        groups = grouped({n: paired_difference(outcome, n, baseline)[column] for n in others})
+        groups = grouped({n: difference(outcome, n, baseline, column) for n in others})
         if groups:
             listed = "; ".join(f"{group} for {', '.join(names)}" for group, names in groups.items())
             sentences.append(f"- {title.capitalize()} against {baseline}: {listed}.")
-    rest = {n: paired_difference(outcome, "BBN", n)[0] for n in others if n != "BBN"}
+    rest = {n: difference(outcome, "BBN", n, 0) for n in others if n != "BBN"}
     listed = "; ".join(
         f"{THAN[group]} " + ", ".join(f"{n} ({rest[n][0]:+.1f} ± {rest[n][1]:.1f})" for n in names)
         for group, names in grouped(rest).items()
@@ -160,10 +132,16 @@ def grouped(differences: dict[str, tuple[float, float]]) -> dict[str, list[str]]
     return groups
 
 
+def difference(outcome: Outcome, name: str, baseline: str, column: int) -> tuple[float, float]:
+    """Mean and standard error of the paired difference, in points."""
+    ours, theirs = outcome.measures[name], outcome.measures[baseline]
+    return paired.difference(ours[:, column], theirs[:, column])
+
+
 def verdict(mean: float, error: float) -> str:
     """Whether a difference is more than two standard errors from 0."""
     if np.isnan(mean):
         return "unknown"
-    if abs(mean) <= 2 * error:
+    if not paired.told_apart(mean, error):
         return "not told apart"
     return "higher" if mean > 0 else "lower"

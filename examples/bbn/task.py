@@ -1,15 +1,12 @@
-"""The images of each trial, and what is measured on them."""
+"""The images of each trial."""
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax import Array
 
 import jimb
-from examples.bbn.network import Recipe
 from examples.bbn.settings import DatasetName, Settings
 from examples.data import pictures, subsets
 from examples.training import Data
@@ -50,20 +47,3 @@ def make_task(name: DatasetName, settings: Settings) -> Task:
         Data(jnp.asarray(test_images), jnp.asarray(test_labels)),
         jnp.asarray(tested),
     )
-
-
-@jax.jit(static_argnames="recipe")
-def measure_trials(params: nnx.State, task: Task, *, recipe: Recipe) -> Array:
-    """Balanced accuracy, and that of the many-, medium- and few-shot classes, `[S, 4]`."""
-
-    def one(params: nnx.State, mean: Array, deviation: Array, tested: Array) -> Array:
-        def predict(image: Array) -> Array:
-            return recipe.predict(params, (image - mean) / deviation).argmax(-1)
-
-        predictions = jax.lax.map(predict, task.test.inputs, batch_size=1024)
-        confusion = jimb.metrics.init(recipe.classes)
-        confusion = jimb.metrics.update(confusion, predictions, task.test.labels, where=tested)
-        shots = jimb.metrics.shot_accuracy(confusion, task.counts)
-        return jnp.stack([jimb.metrics.balanced_accuracy(confusion), *shots])
-
-    return jax.vmap(one)(params, *task.statistics, task.tested)

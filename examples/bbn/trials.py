@@ -1,6 +1,7 @@
 """The host's loop over the epochs of all trials, for every method."""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +9,37 @@ import numpy as np
 from flax import nnx
 from tqdm import tqdm
 
-from examples.bbn.epoch import epoch_of_trials, init_trials
+from examples.bbn.epochs import epoch_of_trials, init_trials, measure_trials
+from examples.bbn.methods import METHODS, Method
 from examples.bbn.network import Recipe, adaptor_of
-from examples.bbn.report import Outcome
-from examples.bbn.settings import METHODS, DatasetName, Method, Settings
-from examples.bbn.task import Task, make_task, measure_trials
+from examples.bbn.settings import DatasetName, Settings
+from examples.bbn.task import Task, make_task
 from examples.training import keys_of
+
+
+class Outcome(NamedTuple):
+    """All methods on one data set."""
+
+    dataset: str
+    counts: np.ndarray  # [K] training images
+    recipe: Recipe
+    parameters: int
+    measures: dict[str, np.ndarray]  # per method [S, 4]: balanced accuracy, and by shots
+
+
+def run(name: DatasetName, settings: Settings) -> Outcome:
+    """Every method on one data set, in the order of the table."""
+    task = make_task(name, settings)
+    recipe = recipe_of(name, task, settings)
+    total = sum(method.times for method in METHODS) * recipe.epochs
+    measures = {}
+    with tqdm(total=total, unit="epoch", disable=None, leave=False) as bar:
+        for method in METHODS:
+            bar.set_description(f"{name}: {method.name}")
+            measures[method.name] = run_method(method, task, recipe, settings, bar)
+    params = nnx.eval_shape(lambda: nnx.state(recipe.model(jax.random.key(0)), nnx.Param))
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+    return Outcome(name, task.counts, recipe, parameters, measures)
 
 
 def recipe_of(name: DatasetName, task: Task, settings: Settings) -> Recipe:
@@ -61,18 +87,3 @@ def run_method(
             )
         bar.update()
     return np.asarray(measure_trials(states.params, task, recipe=recipe))
-
-
-def run(name: DatasetName, settings: Settings) -> Outcome:
-    """Every method on one data set, in the order of the table."""
-    task = make_task(name, settings)
-    recipe = recipe_of(name, task, settings)
-    total = sum(method.times for method in METHODS) * recipe.epochs
-    measures = {}
-    with tqdm(total=total, unit="epoch", disable=None, leave=False) as bar:
-        for method in METHODS:
-            bar.set_description(f"{name}: {method.name}")
-            measures[method.name] = run_method(method, task, recipe, settings, bar)
-    params = nnx.eval_shape(lambda: nnx.state(recipe.model(jax.random.key(0)), nnx.Param))
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return Outcome(name, task.counts, recipe, parameters, measures)

@@ -1,9 +1,9 @@
-"""Every method of jimb on every data set, side by side: README's tables of methods.
+"""Every method of jimb on every data set, side by side.
 
 With no argument: all methods on all tasks whose data are here, five trials of each (twenty on
 digits). All methods share a trial's examples, initial weights and number of steps, and the last
 epoch counts, never the best one. What is done is kept under `--results`: started again, it goes on
-from there. `--page`, `--readme` and `--figure` say where the outcome goes. `--help` lists all.
+from there. `--page`, `--effects` and `--figure` say where the outcome goes. `--help` lists all.
 """
 
 import sys
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import tyro
 
-from examples.benchmark import report
-from examples.benchmark.figure import draw_figure
+from examples.benchmark import effects, report
+from examples.benchmark.figure import draw
 from examples.benchmark.run import run
 from examples.benchmark.settings import Settings
 from examples.report import files
@@ -24,15 +24,15 @@ def main() -> None:
         settings = tyro.cli(Settings, description=__doc__)
         outcomes, skipped = run(settings)
         page = report.page(outcomes, settings.figure)
-        if settings.readme:
-            report.update_readme(Path(settings.readme), outcomes)
+        if settings.effects:
+            effects.update(Path(settings.effects), outcomes)
         print(page)
         for sentence in skipped:
             print(sentence, file=sys.stderr)
         if settings.page:
             files.write(Path(settings.page), page + "\n")
         if settings.figure:
-            draw_figure(outcomes, Path(settings.figure))
+            draw(Path(settings.figure), outcomes)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"examples.benchmark: {error}")
 

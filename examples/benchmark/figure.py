@@ -1,4 +1,4 @@
-"""The figure of the benchmark: a panel for each task, a dot for each method."""
+"""The figure of the benchmark: methods × tasks, each cell a difference to cross-entropy."""
 
 from __future__ import annotations
 
@@ -7,69 +7,79 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from examples.benchmark.measures import Outcome, differences
+from examples.benchmark.measures import Outcome, differences, measures
 from examples.benchmark.methods import METHODS
-from examples.report import files
+from examples.report import files, paired, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BETTER, WORSE, ALIKE = "#2a7f62", "#c44e52", "#888888"
+Moved = dict[str, tuple[float, float]]  # difference and standard error, by method
+CLIP = 10.0  # points, where the colours end
+HEADINGS = {  # of a family, by its first method
+    "label smoothing": "another loss",
+    "inverse frequency": "class weights",
+    "balanced softmax": "class sizes in the logits",
+    "class-balanced sampling": "sampling by class",
+    "OHEM, hardest half": "the hardest of a batch",
+    "difficulty, c = 1": "sampling by what is learnt",
+}
+NOTE = (
+    "Balanced accuracy, points from cross-entropy (CE), paired by trial; blue is better, orange\n"
+    f"worse, and the colours end at ±{CLIP:.0f}. Grey: within two standard errors of 0. A dash:\n"
+    "the method has no meaning there."
+)
 
 
-def draw_figure(outcomes: list[Outcome], path: Path) -> None:
-    """Paired differences to CE with bars of two standard errors."""
-    import matplotlib
+def draw(path: Path, outcomes: list[Outcome]) -> None:
+    """A coloured table, in the order of the page's tables."""
+    tasks = []
+    for outcome in outcomes:
+        measure = next(iter(measures(outcome).values()))
+        level = 100 * measure(outcome.results[METHODS[0].name].confusion).mean()
+        name = outcome.task.replace("-", "-\n", 1)
+        tasks.append(f"{name}\nCE {level:.1f} %")
+    draw_table(path, tasks, [differences(outcome) for outcome in outcomes])
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
-    found = [differences(outcome) for outcome in outcomes]
-    names = [m.name for m in METHODS[1:] if any(m.name in each for each in found)]
-    columns = min(4, len(outcomes))
-    rows = -(-len(outcomes) // columns)
-    figure, panels = plt.subplots(
-        rows,
-        columns,
-        figsize=(2.2 + 2.6 * columns, rows * (1.0 + 0.19 * len(names))),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for panel in panels.flat[len(outcomes) :]:
-        panel.set_visible(False)
-    for panel, outcome, moved in zip(panels.flat, outcomes, found, strict=False):
-        draw_panel(panel, moved, names)
-        panel.set_title(outcome.spec.title.replace(", ", ",\n", 1), fontsize=9)
-    figure.supxlabel(
-        "balanced accuracy, points from cross-entropy; bars: ± 2 standard errors, paired",
-        fontsize=9,
-    )
+def draw_table(path: Path, tasks: list[str], found: list[Moved]) -> None:
+    """A row for each method that any task has, a heading above each family."""
+    plt = style.pyplot()
+    rows: list[str] = []
+    heading = ""
+    for method in METHODS[1:]:
+        heading = HEADINGS.get(method.name, heading)
+        if any(method.name in moved for moved in found):
+            rows += [method.name] if heading in rows else [heading, method.name]
+    size = (max(9, 3.6 + 1.05 * len(tasks)), 1.9 + 0.27 * len(rows))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    draw_cells(axes, rows, found)
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(len(tasks)), tasks, fontsize=10)
+    axes.set_yticks(range(len(rows)), rows)
+    for label in axes.get_yticklabels():
+        if label.get_text() in HEADINGS.values():
+            label.set(fontweight="bold")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    figure.supxlabel(NOTE, fontsize=10, color=style.GREY)
     files.write_figure(path, figure)
 
 
-def draw_panel(axes: Axes, moved: dict[str, tuple[float, float, float]], names: list[str]) -> None:
-    """A dot for each method; one beyond the axis is an arrow with its number."""
-    means = {name: mean for name, (_, mean, _) in moved.items() if np.isfinite(mean)}
-    reach = 1.5 * float(np.quantile(np.abs(list(means.values())), 0.9)) + 0.5
-    for row, name in enumerate(names):
-        if name not in means:
+def draw_cells(axes: Axes, rows: list[str], found: list[Moved]) -> None:
+    """The numbers; those that are told apart from 0 on their colour."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shown = np.full((len(rows), len(found)), np.nan)
+    for (i, j), _ in np.ndenumerate(shown):
+        moved = found[j].get(rows[i], (np.nan, np.nan))
+        told = paired.told_apart(*moved)
+        shown[i, j] = moved[0] if told else np.nan
+        if rows[i] in HEADINGS.values():
             continue
-        _, mean, error = moved[name]
-        color = ALIKE if abs(mean) <= 2 * error else BETTER if mean > 0 else WORSE
-        if abs(mean) <= reach:
-            axes.errorbar(mean, row, xerr=2 * error, fmt="o", color=color, markersize=3.5, lw=1.2)
-            continue
-        side = np.sign(mean)
-        axes.plot(0.97 * side * reach, row, ">" if side > 0 else "<", color=color, markersize=4)
-        label = axes.text(0.9 * side * reach, row, f"{mean:+.1f}", color=color, fontsize=6.5)
-        label.set(ha="right" if side > 0 else "left", va="center")
-    axes.axvline(0, color="#333333", lw=0.8)
-    axes.set_xlim(-reach, reach)
-    axes.set_yticks(range(len(names)), names, fontsize=7.5)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(axis="x", labelsize=7.5)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", color="#eeeeee", lw=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+        text = "–" if np.isnan(moved[1]) else f"{moved[0]:+.1f}"
+        color = style.GREY if not told else "white" if moved[0] > 0.75 * CLIP else style.BLACK
+        axes.text(j, i, text, ha="center", va="center", color=color, fontsize=10)
+    colors = LinearSegmentedColormap.from_list("", style.DIVERGING)
+    axes.imshow(shown, cmap=colors, vmin=-CLIP, vmax=CLIP, aspect="auto")
+    axes.hlines(np.arange(len(rows)) + 0.5, -0.5, len(found) - 0.5, color="white", linewidth=1)

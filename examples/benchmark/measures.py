@@ -9,6 +9,7 @@ import numpy as np
 
 from examples.benchmark.results import Result
 from examples.benchmark.task import Spec
+from examples.report import paired
 
 
 class Outcome(NamedTuple):
@@ -26,11 +27,12 @@ class Outcome(NamedTuple):
 Measure = Callable[[np.ndarray], np.ndarray]  # confusion [S, G, K] -> a share of 1, [S]
 
 
-def recalls(outcome: Outcome, confusion: np.ndarray) -> np.ndarray:
-    """The share of each group's test examples that are called their class, `[S, G]`."""
-    hits = confusion[:, np.arange(len(outcome.class_of_group)), outcome.class_of_group]
-    shares: np.ndarray = hits / confusion.sum(-1)
-    return shares
+def differences(outcome: Outcome) -> dict[str, tuple[float, float]]:
+    """Of every method but the baseline: the difference in the first column, and its error."""
+    measure = next(iter(measures(outcome).values()))
+    (_, first), *others = outcome.results.items()
+    baseline = measure(first.confusion)
+    return {name: paired.difference(measure(each.confusion), baseline) for name, each in others}
 
 
 def measures(outcome: Outcome) -> dict[str, Measure]:
@@ -67,23 +69,8 @@ def measures(outcome: Outcome) -> dict[str, Measure]:
     return columns | {name: mean_of(part) for name, part in named if len(part)}
 
 
-def difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
-    """Mean; paired difference to the baseline, and its standard error; all in per cent.
-
-    Over the trials in which both exist; NaN where there are too few.
-    """
-    found = np.isfinite(ours) & np.isfinite(theirs)
-    mean = 100 * float(ours[np.isfinite(ours)].mean()) if np.isfinite(ours).any() else np.nan
-    if not found.any():
-        return mean, np.nan, np.nan
-    paired = 100 * (ours - theirs)[found]
-    error = paired.std(ddof=1) / np.sqrt(len(paired)) if len(paired) > 1 else np.nan
-    return mean, float(paired.mean()), float(error)
-
-
-def differences(outcome: Outcome) -> dict[str, tuple[float, float, float]]:
-    """`difference` of the first column, of every method but the baseline."""
-    measure = next(iter(measures(outcome).values()))
-    (_, first), *others = outcome.results.items()
-    baseline = measure(first.confusion)
-    return {name: difference(measure(each.confusion), baseline) for name, each in others}
+def recalls(outcome: Outcome, confusion: np.ndarray) -> np.ndarray:
+    """The share of each group's test examples that are called their class, `[S, G]`."""
+    hits = confusion[:, np.arange(len(outcome.class_of_group)), outcome.class_of_group]
+    shares: np.ndarray = hits / confusion.sum(-1)
+    return shares

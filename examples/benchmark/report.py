@@ -1,56 +1,10 @@
-"""What the benchmark found: the page, and the summary. The baseline is the first method."""
+"""What the benchmark found: the page of all tables. The baseline is the first method."""
 
-from __future__ import annotations
-
-import re
 from pathlib import Path
 
-import numpy as np
-
-from examples.benchmark.measures import Outcome, difference, differences, measures, recalls
+from examples.benchmark.measures import Outcome, measures, recalls
 from examples.benchmark.methods import METHODS
-from examples.report import files
-
-
-def table(outcome: Outcome) -> str:
-    """Each column in per cent, and the paired difference to CE ± its standard error."""
-    columns = measures(outcome)
-    baseline = next(iter(outcome.results.values()))
-    lines = ["| method | function | paper | " + " | ".join(columns) + " |"]
-    lines.append("|---|---|---|" + "---|" * len(columns))
-    for method in METHODS:
-        if method.name in outcome.left_out:
-            cells = ["–"] * len(columns)
-        elif method.name in outcome.results:
-            result = outcome.results[method.name]
-            pairs = ((f(result.confusion), f(baseline.confusion)) for f in columns.values())
-            cells = [cell(*difference(*pair), bare=result is baseline) for pair in pairs]
-        else:
-            continue
-        function = f"`{method.functions}`"
-        lines.append(f"| {method.name} | {function} | {method.paper} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def cell(mean: float, moved: float, error: float, *, bare: bool) -> str:
-    """`89.5 (+5.0 ± 0.3)`; the baseline has only a mean; a dash where there is none."""
-    if np.isnan(mean):
-        return "–"
-    if bare or np.isnan(error):
-        return f"{mean:.1f}"
-    return f"{mean:.1f} ({moved:+.1f} ± {error:.1f})"
-
-
-def class_table(outcome: Outcome) -> str:
-    """The mean recall of each class."""
-    lines = ["| class | " + " | ".join(map(str, range(len(outcome.counts)))) + " |"]
-    lines.append("|---|" + "---|" * len(outcome.counts))
-    lines.append("| training examples | " + " | ".join(map(str, outcome.counts.tolist())) + " |")
-    for name, result in outcome.results.items():
-        means = 100 * recalls(outcome, result.confusion).mean(0)
-        lines.append(f"| {name} | " + " | ".join(f"{mean:.1f}" for mean in means) + " |")
-    return "\n".join(lines)
-
+from examples.report import paired, tables
 
 INTRODUCTION = """# Methods on every data set
 
@@ -98,33 +52,29 @@ def section(outcome: Outcome) -> str:
     return "\n\n".join(parts)
 
 
-BEGIN, END = "<!-- results of the benchmark -->", "<!-- end of results -->"
-
-
-def summary(outcomes: list[Outcome]) -> str:
-    """Methods × tasks: the difference of balanced accuracy to CE ± its standard error."""
-    lines = ["| method | " + " | ".join(outcome.task for outcome in outcomes) + " |"]
-    lines.append("|---|" + "---|" * len(outcomes))
-    found = [differences(outcome) for outcome in outcomes]
-    for method in METHODS[1:]:
-        if not any(method.name in each for each in found):
+def table(outcome: Outcome) -> str:
+    """Each column in per cent, and the paired difference to CE ± its standard error."""
+    columns = measures(outcome)
+    baseline = next(iter(outcome.results.values()))
+    rows = []
+    for method in METHODS:
+        if method.name in outcome.left_out:
+            cells = ["–"] * len(columns)
+        elif method.name in outcome.results:
+            result = outcome.results[method.name]
+            pairs = ((f(result.confusion), f(baseline.confusion)) for f in columns.values())
+            cells = [paired.cell(a, None if result is baseline else b) for a, b in pairs]
+        else:
             continue
-        nothing = (np.nan, np.nan, np.nan)
-        triples = [each.get(method.name, nothing) for each in found]
-        cells = ["–" if np.isnan(e) else f"{moved:+.1f} ± {e:.1f}" for _, moved, e in triples]
-        lines.append(f"| {method.name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([method.name, f"`{method.functions}`", method.paper, *cells])
+    return tables.markdown(["method", "function", "paper", *columns], rows, lined_up=False)
 
 
-def update_readme(path: Path, outcomes: list[Outcome]) -> None:
-    """Puts the summary between the markers, and the effects on digits into the table of methods."""
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has no lines {BEGIN} and {END} for the summary to go between.")
-    for outcome in outcomes:
-        if outcome.task == "digits":
-            for name, (_, moved, error) in differences(outcome).items():
-                row = rf"(\| {re.escape(name)} \|.*\| `benchmark` \|)[^|]*\|"
-                before = re.sub(row, rf"\1 {moved:+.1f} ± {error:.1f} |", before)
-    files.write(path, f"{before}{begin}\n{summary(outcomes)}\n{end}{after}")
+def class_table(outcome: Outcome) -> str:
+    """The mean recall of each class."""
+    rows = [["training examples", *map(str, outcome.counts)]]
+    for name, result in outcome.results.items():
+        means = 100 * recalls(outcome, result.confusion).mean(0)
+        rows.append([name, *(f"{mean:.1f}" for mean in means)])
+    header = ["class", *map(str, range(len(outcome.counts)))]
+    return tables.markdown(header, rows, lined_up=False)

@@ -1,11 +1,7 @@
-"""The options of the benchmark."""
+"""The options."""
 
 import dataclasses
 from pathlib import Path
-
-from examples.benchmark.methods import METHODS, Method
-from examples.benchmark.task import Spec
-from examples.benchmark.tasks import TASKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,38 +24,22 @@ class Settings:
     """Folder of the results, a small file for each task and method. What is there is not run."""
     page: str = ""
     """File for the tables."""
-    readme: str = ""
-    """File between whose markers the summary goes, as in README.md."""
+    effects: str = ""
+    """File between whose markers the summary goes, as in docs/results/effects.md."""
     figure: str = ""
     """File for the figure, a PNG."""
 
     def __post_init__(self) -> None:
-        """Numbers that mean nothing are refused."""
+        """Numbers that mean nothing are refused, and files that could not be written."""
         for name, lowest in {"epochs": 1, "seeds": 2, "seed": 0}.items():
             value = getattr(self, name)
             if value is not None and not value >= lowest:
                 raise ValueError(f"--{name} must be at least {lowest}, got {value}.")
-        if self.task and self.task not in TASKS:
-            raise ValueError(f"--task {self.task} is none of {', '.join(TASKS)}.")
         if self.data_dir is not None and not self.task:
             raise ValueError("--data-dir is the folder of one data set: add --task.")
-        if not methods(self.only):
-            raise ValueError(f"no method has {self.only!r} in its name.")
-        for name in ("page", "readme", "figure"):
+        for name in ("page", "effects", "figure"):
             path = getattr(self, name)
             if path and not Path(path).parent.is_dir():
                 raise ValueError(f"--{name} {path} is in no folder; make the folder first.")
-        if self.readme and not Path(self.readme).is_file():
-            raise ValueError(f"--readme {self.readme} is not there; the markers must be in it.")
-
-    def spec_of(self, name: str) -> Spec:
-        """The task with what the command line changes in it."""
-        changed = {key: getattr(self, key) for key in ("seeds", "epochs")}
-        given = {key: value for key, value in changed.items() if value is not None}
-        return dataclasses.replace(TASKS[name], **given)
-
-
-def methods(only: str) -> tuple[Method, ...]:
-    """Cross-entropy, which all are compared to, and the methods with this in their name."""
-    chosen = tuple(m for m in METHODS[1:] if only in m.name)
-    return METHODS[:1] + chosen if chosen else ()
+        if self.effects and not Path(self.effects).is_file():
+            raise ValueError(f"--effects {self.effects} is not there; the markers must be in it.")

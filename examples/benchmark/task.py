@@ -1,7 +1,7 @@
 """A task: the training sets of all trials, the test set, how they are made."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -53,7 +53,7 @@ def digits(seeds: np.ndarray, data_dir: str | None) -> Task:
     """The largest class has 120 images and the smallest 6; the rest is the test set."""
     del data_dir  # they come with scikit-learn
     images, labels = pictures.load_digits()
-    sizes = tail(120, 20.0)
+    sizes = subsets.tail_sizes(10, 120, 20.0)
     drawn = [take_apart(labels, sizes, np.random.default_rng(seed)) for seed in seeds]
     return split_task(images, labels, labels, np.arange(10), drawn, pictures.pixel_statistics)
 
@@ -62,8 +62,7 @@ def parity(seeds: np.ndarray, data_dir: str | None) -> Task:
     """Odd or even, the images of `examples/parity`: digit 8 is rare in the larger class."""
     del data_dir
     images, labels = pictures.load_digits()
-    sizes = np.array([120, 25] * 4 + [10, 25])
-    drawn = [take_apart(labels, sizes, np.random.default_rng(seed)) for seed in seeds]
+    drawn = [take_apart(labels, subsets.RARE_EIGHT, np.random.default_rng(seed)) for seed in seeds]
     statistics = pictures.pixel_statistics
     return split_task(images, labels % 2, labels, np.arange(10) % 2, drawn, statistics)
 
@@ -73,7 +72,7 @@ def fashion(seeds: np.ndarray, data_dir: str | None, imbalance: float, order: tu
     images, labels, test_images, test_labels = pictures.load_idx("fashion-mnist", data_dir)
     images, test_images = ((x / 255 - FASHION[0]) / FASHION[1] for x in (images, test_images))
     sizes = np.zeros(10, int)
-    sizes[list(order)] = tail(6000, imbalance)
+    sizes[list(order)] = subsets.tail_sizes(10, 6000, imbalance)
     rngs = [np.random.default_rng(seed) for seed in seeds]
     index = np.stack([subsets.take_per_class(labels, sizes, rng) for rng in rngs])
     spared = np.stack([hold_out(labels[rows], rng) for rows, rng in zip(index, rngs, strict=True)])
@@ -91,77 +90,11 @@ def fashion(seeds: np.ndarray, data_dir: str | None, imbalance: float, order: tu
     )
 
 
-def tail(largest: int, imbalance: float) -> np.ndarray:
-    """Sizes of ten classes, `largest · imbalance^(-k/9)`."""
-    return np.round(largest * imbalance ** (-np.arange(10) / 9)).astype(int)
-
-
-def take_apart(
-    labels: np.ndarray, sizes: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, ...]:
-    """Positions to train on, to hold out, and to test."""
-    both = subsets.take_per_class(labels, sizes + HELD_OUT, rng)
-    first = np.concatenate([np.arange(n + HELD_OUT) < n for n in sizes])
-    return both[first], both[~first], np.setdiff1d(np.arange(len(labels)), both)
-
-
-def hold_out(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """True for ten examples of each class."""
-    sizes = np.full(labels.max() + 1, HELD_OUT)
-    spared = np.zeros(len(labels), bool)
-    spared[subsets.take_per_class(labels, sizes, rng)] = True
-    return spared
-
-
-def held_out_of(inputs: np.ndarray, labels: np.ndarray, spared: np.ndarray) -> training.Data:
-    """The spared examples of every trial."""
-    trials = len(labels)
-    rows = inputs[spared].reshape(trials, -1, inputs.shape[-1])
-    return training.Data(jnp.asarray(rows), jnp.asarray(labels[spared].reshape(trials, -1)))
-
-
-def split_task(
-    inputs: np.ndarray,
-    labels: np.ndarray,
-    groups: np.ndarray,
-    class_of_group: np.ndarray,
-    drawn: list[tuple[np.ndarray, ...]],
-    statistics: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-) -> Task:
-    """A task from one table, of which each trial trains on, holds out and tests other rows."""
-    index, other, tested = (np.stack(rows) for rows in zip(*drawn, strict=True))
-    mean, deviation = statistics(inputs[index])
-    train, held_out = (
-        training.Data(
-            jnp.asarray((inputs[rows] - mean) / deviation), jnp.asarray(labels[rows], jnp.int32)
-        )
-        for rows in (index, other)
-    )
-    return Task(
-        train,
-        held_out,
-        np.zeros(index.shape, bool),
-        np.bincount(labels[index[0]]),
-        (jnp.asarray(mean), jnp.asarray(deviation)),
-        jnp.asarray(inputs),
-        tested,
-        groups,
-        class_of_group,
-    )
-
-
 def rare(seeds: np.ndarray, data_dir: str | None, name: tabular.Name) -> Task:
     """A stratified 60/20/20 split: the 20 % between are held out."""
     table = tabular.load(name, "rda", data_dir)
-    features = np.sign(table.features) * np.log1p(np.abs(table.features))
-    drawn = []
-    for seed in seeds:
-        rng, parts = np.random.default_rng(seed), []
-        for label in (0, 1):
-            rows = rng.permutation(np.flatnonzero(table.labels == label))
-            parts.append(np.split(rows, [round(0.6 * len(rows)), round(0.8 * len(rows))]))
-        drawn.append(tuple(np.concatenate(pair) for pair in zip(*parts, strict=True)))
-    labels = table.labels
+    features, labels = tabular.signed_log(table.features), table.labels
+    drawn = [subsets.split_in_three(labels, np.random.default_rng(seed)) for seed in seeds]
     return split_task(features, labels, labels, np.arange(2), drawn, pictures.pixel_statistics)
 
 
@@ -187,3 +120,57 @@ def loaded(seeds: np.ndarray, data_dir: str | None, name: str, imbalance: float 
         first.shape,
         first.vocabulary,
     )
+
+
+def split_task(
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    class_of_group: np.ndarray,
+    drawn: Sequence[tuple[np.ndarray, ...]],
+    statistics: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+) -> Task:
+    """A task from one table, of which each trial trains on, holds out and tests other rows."""
+    index, other, tested = (np.stack(rows) for rows in zip(*drawn, strict=True))
+    mean, deviation = statistics(inputs[index])
+    train, held_out = (
+        training.Data(
+            jnp.asarray((inputs[rows] - mean) / deviation), jnp.asarray(labels[rows], jnp.int32)
+        )
+        for rows in (index, other)
+    )
+    return Task(
+        train,
+        held_out,
+        np.zeros(index.shape, bool),
+        np.bincount(labels[index[0]]),
+        (jnp.asarray(mean), jnp.asarray(deviation)),
+        jnp.asarray(inputs),
+        tested,
+        groups,
+        class_of_group,
+    )
+
+
+def take_apart(
+    labels: np.ndarray, sizes: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    """Positions to train on, to hold out, and to test."""
+    both = subsets.take_per_class(labels, sizes + HELD_OUT, rng)
+    first = np.concatenate([np.arange(n + HELD_OUT) < n for n in sizes])
+    return both[first], both[~first], np.setdiff1d(np.arange(len(labels)), both)
+
+
+def hold_out(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """True for ten examples of each class."""
+    sizes = np.full(labels.max() + 1, HELD_OUT)
+    spared = np.zeros(len(labels), bool)
+    spared[subsets.take_per_class(labels, sizes, rng)] = True
+    return spared
+
+
+def held_out_of(inputs: np.ndarray, labels: np.ndarray, spared: np.ndarray) -> training.Data:
+    """The spared examples of every trial."""
+    trials = len(labels)
+    rows = inputs[spared].reshape(trials, -1, inputs.shape[-1])
+    return training.Data(jnp.asarray(rows), jnp.asarray(labels[spared].reshape(trials, -1)))

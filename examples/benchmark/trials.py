@@ -16,27 +16,6 @@ from examples.benchmark.task import Spec, Task
 from examples.training import Hyper
 
 
-def recipe_of(method: Method, task: Task, spec: Spec) -> training.Recipe:
-    """What is compiled into a training of this method."""
-    _, num_examples, features = task.train.inputs.shape
-    num_classes = len(task.counts)
-    batch_size = method.batch(num_classes, spec.batch_size)
-    return training.Recipe(
-        features,
-        num_classes,
-        method.loss,
-        architecture=spec.architecture,
-        shape=task.shape,
-        vocabulary=task.vocabulary,
-        hidden=spec.hidden,
-        batch_size=batch_size,
-        steps=-(-num_examples // batch_size) * spec.epochs,
-        learning_rate=spec.learning_rate,
-        rebalance=method.rebalance,
-        mining=method.keep is not None,
-    )
-
-
 def run_method(method: Method, task: Task, spec: Spec, seed: int, bar: tqdm) -> np.ndarray:
     """Trains all trials of a method at once: test examples `[S, G, K]` by group and prediction."""
     num_trials, num_examples, _ = task.train.inputs.shape
@@ -64,6 +43,27 @@ def run_method(method: Method, task: Task, spec: Spec, seed: int, bar: tqdm) -> 
     tested = jnp.asarray(task.tested)
     predicted = predictions(state, task.statistics, task.pool, tested, prior, recipe)
     return confusion_of(task, np.asarray(predicted))
+
+
+def recipe_of(method: Method, task: Task, spec: Spec) -> training.Recipe:
+    """What is compiled into a training of this method."""
+    _, num_examples, features = task.train.inputs.shape
+    num_classes = len(task.counts)
+    batch_size = method.batch(num_classes, spec.batch_size)
+    return training.Recipe(
+        features,
+        num_classes,
+        method.loss,
+        architecture=spec.architecture,
+        shape=task.shape,
+        vocabulary=task.vocabulary,
+        hidden=spec.hidden,
+        batch_size=batch_size,
+        steps=-(-num_examples // batch_size) * spec.epochs,
+        learning_rate=spec.learning_rate,
+        rebalance=method.rebalance,
+        mining=method.keep is not None,
+    )
 
 
 def confusion_of(task: Task, predicted: np.ndarray) -> np.ndarray:

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from examples.data import cifar, tabular, wordnet
-from examples.data.pictures import load_digits, load_idx, pixel_statistics
+from examples.data import cifar, pictures, tabular, wordnet
 from examples.data.sources import find_folder
 from examples.data.subsets import long_tail, split, take_per_class
 
@@ -52,29 +51,36 @@ def load(name: str, data_dir: str | None, *, imbalance: float | None, seed: int)
     ratio = 20.0 if imbalance is None else imbalance
     if not ratio >= 1:
         raise ValueError(f"imbalance must be at least 1 (balanced), got {imbalance}.")
-    rng = np.random.default_rng(seed)
-    if name in LOADERS:
-        return LOADERS[name](name, data_dir, rng)
-    if name == "digits":
-        images, labels = load_digits()
-        train = long_tail(labels, 100, ratio, rng)
-        test = np.setdiff1d(np.arange(len(labels)), train)
-        test_images, test_labels = images[test], labels[test]
-    elif name.startswith("cifar"):
-        return load_cifar(name, data_dir, ratio, rng)
-    else:
-        images, labels, test_images, test_labels = load_idx(name, data_dir)
-        train = long_tail(labels, int(np.bincount(labels).min()), ratio, rng)
-    mean, deviation = pixel_statistics(images[train])
+    return LOADERS[name](name, data_dir, ratio, np.random.default_rng(seed))
+
+
+def load_digits(
+    name: str, data_dir: str | None, imbalance: float, rng: np.random.Generator
+) -> Dataset:
+    """100 digits of the largest class; all that are not trained on are tested."""
+    images, labels = pictures.load_digits()
+    train = long_tail(labels, 100, imbalance, rng)
+    test = np.setdiff1d(np.arange(len(labels)), train)
+    return grey(images[train], labels[train], images[test], labels[test])
+
+
+def load_mnist(
+    name: str, data_dir: str | None, imbalance: float, rng: np.random.Generator
+) -> Dataset:
+    """MNIST or Fashion-MNIST, as many as there are of the largest class."""
+    images, labels, test_images, test_labels = pictures.load_idx(name, data_dir)
+    train = long_tail(labels, int(np.bincount(labels).min()), imbalance, rng)
+    return grey(images[train], labels[train], test_images, test_labels)
+
+
+def grey(
+    images: np.ndarray, labels: np.ndarray, test_images: np.ndarray, test_labels: np.ndarray
+) -> Dataset:
+    """Each pixel standardised by the training images."""
+    mean, deviation = pictures.pixel_statistics(images)
+    inputs, test_inputs = ((x - mean) / deviation for x in (images, test_images))
     side = math.isqrt(images.shape[1])
-    return Dataset(
-        (images[train] - mean) / deviation,
-        labels[train],
-        (test_images - mean) / deviation,
-        test_labels,
-        num_classes=10,
-        shape=(side, side, 1),
-    )
+    return Dataset(inputs, labels, test_inputs, test_labels, num_classes=10, shape=(side, side, 1))
 
 
 def load_cifar(
@@ -97,7 +103,9 @@ def load_cifar(
     )
 
 
-def load_wordnet(name: str, data_dir: str | None, rng: np.random.Generator) -> Dataset:
+def load_wordnet(
+    name: str, data_dir: str | None, imbalance: float, rng: np.random.Generator
+) -> Dataset:
     """Glosses as numbers of words."""
     words, classes = wordnet.read(find_folder(name, data_dir, "data.noun"))
     train, test = split(classes, rng)
@@ -111,7 +119,9 @@ def load_wordnet(name: str, data_dir: str | None, rng: np.random.Generator) -> D
     )
 
 
-def load_table(name: str, data_dir: str | None, rng: np.random.Generator) -> Dataset:
+def load_table(
+    name: str, data_dir: str | None, imbalance: float, rng: np.random.Generator
+) -> Dataset:
     """A table with a rare event."""
     features, labels = tabular.load(name, "rda", data_dir)  # type: ignore[arg-type]
     train, test = split(labels, rng)
@@ -120,7 +130,13 @@ def load_table(name: str, data_dir: str | None, rng: np.random.Generator) -> Dat
     return Dataset(rows[train], labels[train], rows[test], labels[test], num_classes=2)
 
 
-LOADERS: dict[str, Callable[[str, str | None, np.random.Generator], Dataset]] = {
+Loader = Callable[[str, str | None, float, np.random.Generator], Dataset]
+LOADERS: dict[str, Loader] = {
+    "digits": load_digits,
+    "mnist": load_mnist,
+    "fashion-mnist": load_mnist,
+    "cifar-10": load_cifar,
+    "cifar-100": load_cifar,
     "shuttle": load_table,
     "caravan": load_table,
     "wordnet": load_wordnet,

@@ -9,7 +9,7 @@ class MissingData(FileNotFoundError):
     """A data set is not on this machine; the message says how to get it."""
 
 
-# Where the packages of each data set put its files, and the command that brings them.
+# The folders in which each data set is looked for, and the command that brings it.
 SOURCES = {
     "mnist": (
         ("package/data", "data/mnist"),

@@ -121,6 +121,14 @@ def load(name: Name, route: Route, data_dir: str | None) -> Table:
     return Table(encode(features, source.nominal), labels)
 
 
+def signed_log(features: np.ndarray) -> np.ndarray:
+    """`sign(x) · log(1 + |x|)`, for columns with long tails.
+
+    The Shuttle's sixth reaches from -26 739 to 15 164, and all but 2 % of it lie within ±31.
+    """
+    return np.asarray(np.sign(features) * np.log1p(np.abs(features)))
+
+
 def find(name: Name, data_dir: str | None) -> Path:
     """The path of a table's file."""
     source = SOURCES[name]

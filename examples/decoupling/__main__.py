@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from examples.decoupling.report import markdown
-from examples.decoupling.scores import run
-from examples.decoupling.task import Settings
+from examples.decoupling.report import page
+from examples.decoupling.settings import Settings
+from examples.decoupling.trials import run
 from examples.report import files
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     try:
         settings = tyro.cli(Settings, description=__doc__)
         results, counts = run(settings)
-        text = markdown(results, np.asarray(counts), f"{settings.dataset}, {settings.seeds} seeds")
+        text = page(results, np.asarray(counts), f"{settings.dataset}, {settings.seeds} seeds")
         print(text)
         if settings.report is not None:
             files.write(Path(settings.report), text + "\n")

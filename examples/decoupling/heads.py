@@ -19,7 +19,7 @@ TAUS = jnp.linspace(0.0, 5.0, 51)  # 0 changes nothing
 
 
 class Classifier(training.MLP):
-    """`train_models.MLP` in three parts that can learn apart: backbone, head, a scale per class."""
+    """The MLP in three parts that can learn apart: backbone, head, a scale per class."""
 
     def __init__(self, features: int, hidden: int, classes: int, *, rngs: nnx.Rngs) -> None:
         super().__init__(features, hidden, classes, loss="ce", rngs=rngs)

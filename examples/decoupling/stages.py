@@ -14,7 +14,8 @@ from tqdm import tqdm
 import jimb
 from examples import training
 from examples.decoupling.heads import Classifier
-from examples.decoupling.task import CLASSES, Settings, Task
+from examples.decoupling.settings import Settings
+from examples.decoupling.task import CLASSES, Task
 from examples.training import Hyper
 
 
@@ -43,6 +44,40 @@ class Stage(training.Recipe):
 
         groups = {"learns": super().optimizer, "stays": optax.set_to_zero()}
         return optax.multi_transform(groups, functools.partial(jax.tree.map_with_path, group))
+
+
+def train_all(settings: Settings, task: Task) -> tuple[Stage, dict[str, nnx.State]]:
+    """The joint network of each trial, and cRT and LWS from it."""
+    data = task.train_data()
+    steps = -(-data.labels.shape[1] // settings.batch_size)
+    joint = Stage(
+        data.inputs.shape[2],
+        CLASSES,
+        "ce",
+        hidden=settings.hidden,
+        batch_size=settings.batch_size,
+        steps=steps * settings.epochs,
+        learning_rate=settings.learning_rate,
+    )
+    head = dataclasses.replace(
+        joint, steps=steps * settings.head_epochs, learns=("output",), power=0.0
+    )
+    scales = dataclasses.replace(head, learns=("scales",))
+
+    initial, anew, plans = keys_of(jnp.arange(settings.seed, settings.seed + settings.seeds))
+    params = {}
+    total = settings.epochs + 2 * settings.head_epochs
+    with tqdm(total=total, unit="epoch", disable=None, leave=False) as bar:
+
+        def run(name: str, start: nnx.State, stage: Stage) -> nnx.State:
+            bar.set_description(name)
+            return train_stage(plans, start, data, task.counts, stage, bar)
+
+        params["joint"] = run("joint", init_trials(initial, joint), joint)
+        fresh = init_trials(anew, joint)
+        params["cRT"] = run("cRT", with_head_of(params["joint"], fresh, joint), head)
+        params["LWS"] = run("LWS", params["joint"], scales)
+    return joint, params
 
 
 def train_stage(
@@ -121,37 +156,3 @@ def epoch_of_trials(
         return training.run_epoch(state, data, plan, hyper, recipe=stage)
 
     return jax.vmap(one)(keys, states, data)
-
-
-def train_all(settings: Settings, task: Task) -> tuple[Stage, dict[str, nnx.State]]:
-    """The joint network of each trial, and cRT and LWS from it."""
-    data = task.train_data()
-    steps = -(-data.labels.shape[1] // settings.batch_size)
-    joint = Stage(
-        data.inputs.shape[2],
-        CLASSES,
-        "ce",
-        hidden=settings.hidden,
-        batch_size=settings.batch_size,
-        steps=steps * settings.epochs,
-        learning_rate=settings.learning_rate,
-    )
-    head = dataclasses.replace(
-        joint, steps=steps * settings.head_epochs, learns=("output",), power=0.0
-    )
-    scales = dataclasses.replace(head, learns=("scales",))
-
-    initial, anew, plans = keys_of(jnp.arange(settings.seed, settings.seed + settings.seeds))
-    params = {}
-    total = settings.epochs + 2 * settings.head_epochs
-    with tqdm(total=total, unit="epoch", disable=None, leave=False) as bar:
-
-        def run(name: str, start: nnx.State, stage: Stage) -> nnx.State:
-            bar.set_description(name)
-            return train_stage(plans, start, data, task.counts, stage, bar)
-
-        params["joint"] = run("joint", init_trials(initial, joint), joint)
-        fresh = init_trials(anew, joint)
-        params["cRT"] = run("cRT", with_head_of(params["joint"], fresh, joint), head)
-        params["LWS"] = run("LWS", params["joint"], scales)
-    return joint, params

@@ -1,7 +1,6 @@
-"""The options, and the images that each trial gets."""
+"""The images that each trial gets."""
 
-import dataclasses
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,53 +9,7 @@ from jax import Array
 import jimb
 from examples import training
 from examples.data import pictures, subsets
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Joint training, and what can be done about rare classes after it."""
-
-    seeds: int = 20
-    """Trials, each with its own images, initial weights and order of the classes by size."""
-    seed: int = 0
-    """The first of them."""
-    dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
-    """digits comes with scikit-learn; the others need their files."""
-    data_dir: str | None = None
-    """Folder of those files."""
-    largest: int | None = None
-    """Training images of the largest class; 120 of digits and 1000 of the others if left out."""
-    imbalance: float | None = None
-    """Images of the largest class per image of the smallest; 50 of digits and 100 of the others if
-    left out."""
-    validation: int = 10
-    """Validation images of each class, none of them trained on."""
-    epochs: int = 60
-    """Of the joint training."""
-    head_epochs: int = 30
-    """Of the training of the head (cRT) and of the scales (LWS)."""
-    hidden: int = 64
-    """Features that the backbone gives."""
-    batch_size: int = 64
-    """Examples a step."""
-    learning_rate: float = 3e-3
-    """AdamW's peak in each training; falls to 0 along a cosine."""
-    report: str | None = None
-    """Markdown file that gets the table too."""
-
-    def __post_init__(self) -> None:
-        """Paired standard errors need pairs."""
-        if self.seeds < 2:
-            raise ValueError(f"--seeds must be at least 2 for a standard error, got {self.seeds}.")
-        at_least_one = ("largest", "validation", "epochs", "head_epochs", "hidden", "batch_size")
-        for name, lowest in {"seed": 0, "imbalance": 1, **dict.fromkeys(at_least_one, 1)}.items():
-            value = getattr(self, name)
-            if value is not None and not value >= lowest:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
-        if not self.learning_rate > 0:
-            raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")
-
+from examples.decoupling.settings import Settings
 
 CLASSES = 10
 
@@ -113,11 +66,6 @@ def make_task(settings: Settings) -> Task:
     )
 
 
-def stack(*rows: np.ndarray) -> Array:
-    """One row per trial."""
-    return jnp.asarray(np.stack(rows))
-
-
 def split(
     labels: np.ndarray,
     pool: np.ndarray,
@@ -137,3 +85,8 @@ def split(
     if np.bincount(labels[test], minlength=CLASSES).min() == 0:
         raise ValueError("no test image is left of a class: lower --largest or --validation.")
     return chosen, validation, test
+
+
+def stack(*rows: np.ndarray) -> Array:
+    """One row per trial."""
+    return jnp.asarray(np.stack(rows))

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import tyro
 
-from examples.parity.methods import METHODS
-from examples.parity.report import draw_figure, table
-from examples.parity.task import Settings
+from examples.parity.figure import draw
+from examples.parity.report import table
+from examples.parity.settings import Settings
 from examples.parity.trials import run
 
 
@@ -24,11 +24,10 @@ def main() -> None:
     try:
         settings = tyro.cli(Settings, description=__doc__)
         results = run(settings)
-        variant = "long variant" if settings.long else "15 epochs"
-        title = f"odd or even on {settings.dataset}, {variant}, {settings.seeds} paired seeds"
-        print(f"Recall in per cent (paired difference to CE ± its standard error), {title}:\n")
+        print("Recall in per cent (paired difference to CE ± its standard error),")
+        print(f"{settings.title}:\n")
         print(table(results))
-        draw_figure(results, METHODS, Path(settings.figure), title)
+        draw(Path(settings.figure), results, settings.title)
         print(f"\nfigure: {settings.figure}")
     except (ValueError, OSError) as error:
         sys.exit(f"examples.parity: {error}")

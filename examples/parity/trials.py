@@ -12,7 +12,8 @@ from tqdm import tqdm
 import jimb
 from examples import training
 from examples.parity.methods import BETA, GAMMA, METHODS, Method
-from examples.parity.task import Settings, Task, make_task
+from examples.parity.settings import Settings
+from examples.parity.task import Task, make_task
 from examples.training import Hyper, Sampler, init_trials, keys_of
 
 BATCH = 64
@@ -27,44 +28,60 @@ class Result(NamedTuple):
     difficulty_of_rest: np.ndarray
 
 
+def run(settings: Settings) -> dict[str, Result]:
+    """Every method, in the order of the table."""
+    task = make_task(settings)
+    total = len(METHODS) * settings.epochs
+    with tqdm(total=total, unit="epoch", disable=None, leave=False) as bar:
+        results = {}
+        for method in METHODS:
+            bar.set_description(method.name)
+            results[method.name] = run_method(method, task, settings, bar)
+    return results
+
+
 def run_method(method: Method, task: Task, settings: Settings, bar: tqdm) -> Result:
     """Trains all trials of one method at once."""
     num_trials, num_examples, features = task.train.inputs.shape
-    steps = -(-num_examples // BATCH)
-    recipe = training.Recipe(features, 2, method.loss, batch_size=BATCH, steps=steps * task.epochs)
+    steps = -(-num_examples // BATCH) * settings.epochs
+    recipe = training.Recipe(features, 2, method.loss, batch_size=BATCH, steps=steps)
     counts = jimb.class_counts(np.asarray(task.train.labels[0]), 2)
     hyper = training.hyper_of(counts, weights=method.weights, gamma=GAMMA, beta=BETA)
     pseudocount = jnp.float32(method.pseudocount)
-    trials = jnp.arange(settings.seed, settings.seed + num_trials)
-    init_keys, plan_keys = keys_of(trials)
+    init_keys, plan_keys = keys_of(jnp.arange(settings.seed, settings.seed + num_trials))
     eights = task.train_digits == 8
 
     state = init_trials(init_keys, recipe, num_examples)
     last = training.Pass(jnp.ones((num_trials, num_examples)), jnp.ones((num_trials, num_examples)))
-    history: list[tuple[np.ndarray, ...]] = []
-    for epoch in range(task.epochs):
+    history = []
+    for epoch in range(settings.epochs):
         draw = sampling_of_trials(
             method.sampler, state.difficulty, last, task.train, hyper, pseudocount
         )
         state, last = epoch_of_trials(
             plan_keys, epoch, state, task.train, draw, hyper, recipe=recipe
         )
-        share = np.asarray(draw / draw.sum(1, keepdims=True))
-        score = np.asarray(score_of_trials(state.difficulty, pseudocount))
-        history.append(
-            (
-                (share * eights).sum(1),
-                np.mean(score, axis=1, where=eights),
-                np.mean(score, axis=1, where=~eights),
-            )
-        )
+        history.append(seen_in_epoch(draw, score_of_trials(state.difficulty, pseudocount), eights))
         bar.update()
+    return Result(recalls(state, task, recipe), *map(np.stack, zip(*history, strict=True)))
+
+
+def seen_in_epoch(draw: Array, score: Array, eights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The 8s' share of the draws, and the mean difficulty of the 8s and of the rest, `[S]`."""
+    share, difficulty = np.asarray(draw / draw.sum(1, keepdims=True)), np.asarray(score)
+    return (
+        (share * eights).sum(1),
+        np.mean(difficulty, axis=1, where=eights),
+        np.mean(difficulty, axis=1, where=~eights),
+    )
+
+
+def recalls(state: training.TrainState, task: Task, recipe: training.Recipe) -> np.ndarray:
+    """Recall of each digit on the images that a trial does not train on, `[S, 10]`."""
     predicted = predictions_of_trials(state, task.statistics, task.test_images, recipe)
     correct = np.asarray(predicted) == task.test_digits % 2
-    recalls = [
-        np.mean(correct, axis=1, where=task.tested & (task.test_digits == k)) for k in range(10)
-    ]
-    return Result(np.stack(recalls, axis=1), *(np.stack(h) for h in zip(*history, strict=True)))
+    tested = (task.tested & (task.test_digits == k) for k in range(10))
+    return np.stack([np.mean(correct, axis=1, where=where) for where in tested], axis=1)
 
 
 @jax.jit(static_argnums=0)
@@ -127,15 +144,3 @@ def predictions_of_trials(
         return training.predict(state, (images - mean) / deviation, recipe=recipe).argmax(-1)
 
     return jax.vmap(one)(states, *statistics)
-
-
-def run(settings: Settings) -> dict[str, Result]:
-    """Every method, in the order of the table."""
-    task = make_task(settings)
-    total = len(METHODS) * task.epochs
-    with tqdm(total=total, unit="epoch", disable=None, leave=False) as bar:
-        results = {}
-        for method in METHODS:
-            bar.set_description(method.name)
-            results[method.name] = run_method(method, task, settings, bar)
-    return results

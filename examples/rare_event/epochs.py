@@ -49,17 +49,6 @@ class Recipe(training.Recipe):
         return weights
 
 
-@jax.jit(static_argnums=(1, 2))
-def init_trials(trials: Array, recipe: Recipe, num_rows: int) -> tuple[training.TrainState, Array]:
-    """Initial state and key of the plans of each trial, the same for every method."""
-
-    def one(trial: Array) -> tuple[training.TrainState, Array]:
-        initial, plans = jax.random.split(jax.random.key(trial))
-        return training.init_state(initial, recipe, num_rows), plans
-
-    return jax.vmap(one)(trials)
-
-
 @jax.jit(static_argnames="recipe")
 def epoch_of_trials(
     keys: Array,

@@ -1,6 +1,7 @@
 """PR-AUC, and recall and precision at three thresholds."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,17 @@ from jax import Array
 from sklearn.metrics import average_precision_score
 
 import jimb
-from examples.rare_event.report import Result
 from examples.rare_event.task import Task
+
+
+class Result(NamedTuple):
+    """One method on the test part of each trial; shares of 1."""
+
+    pr_auc: np.ndarray  # [S]
+    validation_pr_auc: np.ndarray  # [S]
+    recall: np.ndarray  # [S, 3], at the three thresholds
+    precision: np.ndarray  # [S, 3]; NaN where nothing was called an event
+    threshold: np.ndarray  # [S], chosen on validation
 
 
 def judge(task: Task, counts: Array, validation: Array, test: Array) -> Result:

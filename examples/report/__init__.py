@@ -1,1 +1,1 @@
-"""What examples leave behind: files that are whole, and figures in one style."""
+"""What examples leave behind: whole files, paired differences, tables, figures in one style."""

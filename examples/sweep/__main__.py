@@ -4,18 +4,22 @@ With no argument: the focusing exponent γ and the effective number's β of the 
 loss, five values each, on the task of `examples/parity` (is a digit odd or even, with digit 8
 rare). `--x` and `--y` take any two of the traced numbers. One compilation; the grid is divided over
 the devices, on a CPU one for each core. The cell is chosen on held-out images, and what it gives on
-others is printed. Prints how long the same grid takes one training at a time, writes a heat map.
+others is printed. Prints how long a single training takes, and so how long the grid would take one
+training at a time; writes a heat map.
 """
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
 import jax
 import tyro
 
-from examples.sweep import report
+from examples.report import files
+from examples.sweep.figure import draw
 from examples.sweep.grid import run
+from examples.sweep.report import page, text
 from examples.sweep.settings import Settings
 
 
@@ -25,8 +29,12 @@ def main() -> None:
         settings = tyro.cli(Settings, description=__doc__)
         settings.check()
         recalls, timing = run(settings)
-        print(report.page(settings.grids, recalls, settings.measure, timing))
-        report.draw(Path(settings.figure), settings.grids, recalls, settings.measure)
+        said = text(settings.grids, recalls, settings.measure, timing)
+        print(said)
+        draw(Path(settings.figure), settings.grids, recalls, settings.measure)
+        if settings.report is not None:
+            command = shlex.join(["python", "-m", "examples.sweep", *sys.argv[1:]])
+            files.write(Path(settings.report), page(said, command, Path(settings.figure).name))
     except (ValueError, OSError) as error:
         sys.exit(f"examples.sweep: {error}")
     print(f"\nfigure: {settings.figure}")

@@ -37,6 +37,8 @@ class Settings:
     """Trainings that are run one by one, to time them."""
     figure: str = "out/sweep.png"
     """Where the heat map goes."""
+    report: str | None = None
+    """Where the table and the sentences also go, as a page in Markdown."""
 
     def check(self) -> None:
         """What means nothing is refused: a ValueError of one sentence."""

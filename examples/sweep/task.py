@@ -11,7 +11,7 @@ from examples import training
 from examples.data import pictures, subsets
 from examples.sweep.settings import Settings
 
-SIZES = np.array([120, 25] * 4 + [10, 25])  # training images of each digit
+SIZES = subsets.RARE_EIGHT
 
 
 class Trials(NamedTuple):
@@ -27,26 +27,27 @@ class Trials(NamedTuple):
 def make_trials(settings: Settings) -> Trials:
     """Draws each trial's images."""
     images, digits = pictures.load_digits()
-    index, halves = [], []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        rng = np.random.default_rng(seed)
-        index.append(subsets.take_per_class(digits, SIZES, rng))
-        others = np.setdiff1d(np.arange(len(digits)), index[-1])
-        held_out, _ = subsets.split(digits[others], rng, share=0.5)
-        half = np.zeros((2, len(digits)), bool)
-        half[1, others] = True
-        half[0, others[held_out]] = True
-        half[1, others[held_out]] = False
-        halves.append(half)
-    rows = np.stack(index)
-    mean, deviation = pictures.pixel_statistics(images[rows])
     seeds = np.arange(settings.seed, settings.seed + settings.seeds)
+    drawn = [draw(digits, np.random.default_rng(seed)) for seed in seeds]
+    rows, halves = (np.stack(each) for each in zip(*drawn, strict=True))
+    mean, deviation = pictures.pixel_statistics(images[rows])
     return Trials(
         training.Data(
             jnp.asarray((images[rows] - mean) / deviation), jnp.asarray(digits[rows] % 2)
         ),
         jax.vmap(lambda seed: jax.random.split(jax.random.key(seed)))(seeds),
         jnp.asarray((images - mean) / deviation),
-        jnp.tile(digits, (settings.seeds, 1)),
-        jnp.asarray(np.stack(halves)),
+        jnp.tile(digits, (len(seeds), 1)),
+        jnp.asarray(halves),
     )
+
+
+def draw(digits: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Positions to train on `[N]`, and the two halves `[2, T]` of the others."""
+    rows = subsets.take_per_class(digits, SIZES, rng)
+    others = np.setdiff1d(np.arange(len(digits)), rows)
+    parts = subsets.split(digits[others], rng, share=0.5)
+    halves = np.zeros((2, len(digits)), bool)
+    for half, part in zip(halves, parts, strict=True):
+        half[others[part]] = True
+    return rows, halves

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Of each recipe: colour, marker and size; small marks do not hide the large one below them.
 LOOKS: list[dict[str, Any]] = [
-    {"edgecolors": style.INK, "facecolors": "white", "marker": "o", "s": 64},
-    {"color": style.COLORS["vermilion"], "marker": "D", "s": 26},
+    {"edgecolors": style.BLACK, "facecolors": "white", "marker": "o", "s": 64},
+    {"color": style.VERMILLION, "marker": "D", "s": 26},
 ]
 
 
@@ -27,18 +27,16 @@ def draw(path: Path, dataset: str, outcomes: list[Outcome], counts: np.ndarray) 
     """Recall of each class under both recipes, joined by a line, and the means of groups."""
     names = [describe(outcome.settings) for outcome in outcomes]
     recall = np.stack([recalls(outcome.confusion) for outcome in outcomes])  # [2, K]
-    with style.card():
-        import matplotlib.pyplot as plt
-
-        figure, (left, right) = plt.subplots(
-            1, 2, figsize=(12.5, 5.2), layout="constrained", width_ratios=(1.9, 1), sharey=True
-        )
-        draw_classes(left, names, recall, counts)
-        draw_groups(right, recall, counts)
-        left.set(ylim=(-6, 104), yticks=range(0, 101, 20), ylabel="recall on the test set, %")
-        figure.suptitle(f"{dataset}: {' against '.join(names)}", fontsize=12)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        files.write_figure(path, figure)
+    plt = style.pyplot()
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(12.5, 5.2), layout="constrained", width_ratios=(1.9, 1), sharey=True
+    )
+    draw_classes(left, names, recall, counts)
+    draw_groups(right, recall, counts)
+    left.set(ylim=(-6, 104), yticks=range(0, 101, 20), ylabel="recall on the test set, %")
+    figure.suptitle(f"{dataset}: {' against '.join(names)}", fontsize=12)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    files.write_figure(path, figure)
 
 
 def draw_classes(axes: Axes, names: list[str], recall: np.ndarray, counts: np.ndarray) -> None:

@@ -22,9 +22,9 @@ class Look(NamedTuple):
 
 
 LOOKS = {
-    "many-shot": Look(style.COLORS["blue"], "o"),
-    "medium-shot": Look(style.COLORS["orange"], "s"),
-    "few-shot": Look(style.COLORS["black"], "^"),
+    "many-shot": Look(style.BLUE, "o"),
+    "medium-shot": Look(style.ORANGE, "s"),
+    "few-shot": Look(style.BLACK, "^"),
 }
 FEW_CLASSES = 20  # each has a place of its own on the axis, with its number and size
 
@@ -48,18 +48,16 @@ def draw(
         difficulty: of each training example, `[N]`.
         labels: of each training example, `[N]`.
     """
-    with style.card():
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(12.5, 7), layout="constrained")
-        grid = figure.add_gridspec(2, 2, width_ratios=(1.1, 1))
-        recall = figure.add_subplot(grid[0, 0])
-        draw_recall(recall, counts, confusion)
-        draw_difficulty(figure.add_subplot(grid[1, 0]), counts, difficulty, labels)
-        draw_confusion(figure.add_subplot(grid[:, 1]), confusion)
-        figure.suptitle(title, fontsize=12)
-        figure.legend(*recall.get_legend_handles_labels(), loc="outside lower left", ncols=2)
-        files.write_figure(path, figure)
+    plt = style.pyplot()
+    figure = plt.figure(figsize=(12.5, 7), layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(1.1, 1))
+    recall = figure.add_subplot(grid[0, 0])
+    draw_recall(recall, counts, confusion)
+    draw_difficulty(figure.add_subplot(grid[1, 0]), counts, difficulty, labels)
+    draw_confusion(figure.add_subplot(grid[:, 1]), confusion)
+    figure.suptitle(title, fontsize=12)
+    figure.legend(*recall.get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    files.write_figure(path, figure)
 
 
 def draw_recall(axes: Axes, counts: np.ndarray, confusion: np.ndarray) -> None:
@@ -138,7 +136,7 @@ def draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
     if classes <= 12:
         for i, j in np.ndindex(classes, classes):
             if share[i, j] >= 0.5:
-                color = "white" if share[i, j] > 40 else style.INK
+                color = "white" if share[i, j] > 40 else style.BLACK
                 axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=color, size=9)
     every = next(n for n in (1, 5, 10, 50, 100, 500, classes) if classes <= 12 * n)
     axes.set_xticks(range(0, classes, every))

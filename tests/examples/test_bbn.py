@@ -11,8 +11,8 @@ from flax import nnx
 
 import jimb
 from examples.bbn import __main__ as bbn
-from examples.bbn import epoch as bbn_epoch
-from examples.bbn import network, report, trials
+from examples.bbn import epochs as bbn_epochs
+from examples.bbn import methods, network, report, trials
 from examples.bbn import settings as bbn_settings
 from examples.bbn import task as bbn_task
 
@@ -28,7 +28,7 @@ RECIPE = network.Recipe(
 )
 
 
-loss_and_gradient = jax.jit(jax.value_and_grad(bbn_epoch.mixed_loss), static_argnames="recipe")
+loss_and_gradient = jax.jit(jax.value_and_grad(bbn_epochs.mixed_loss), static_argnames="recipe")
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ LABELS = np.repeat(np.arange(3), COUNTS)
 def visits(powers, streams, num=600):
     arguments = (jnp.array(powers, jnp.float32), jnp.array(streams))
     key = jax.random.key(0)
-    plans = bbn_epoch.draw_plans(key, jnp.asarray(LABELS), jnp.asarray(COUNTS), *arguments, num)
+    plans = bbn_epochs.draw_plans(key, jnp.asarray(LABELS), jnp.asarray(COUNTS), *arguments, num)
     return np.asarray(plans), np.stack([np.bincount(p, minlength=len(LABELS)) for p in plans])
 
 
@@ -194,10 +194,10 @@ def test_the_smallest_run_compiles_once_per_length_and_writes_table_and_page(
     page = tmp_path / "docs" / "page.md"
     options = ["--seeds", "2", "--epochs", "2", "--hidden", "8", "--report", str(page)]
     monkeypatch.setattr(sys, "argv", ["examples.bbn", *options])
-    monkeypatch.setattr(trials, "METHODS", [m for m in bbn_settings.METHODS if m.name in SHORT])
-    compiled = bbn_epoch.epoch_of_trials._cache_size()
+    monkeypatch.setattr(trials, "METHODS", [m for m in methods.METHODS if m.name in SHORT])
+    compiled = bbn_epochs.epoch_of_trials._cache_size()
     bbn.main()
-    assert bbn_epoch.epoch_of_trials._cache_size() - compiled == 2  # T epochs, and 2T
+    assert bbn_epochs.epoch_of_trials._cache_size() - compiled == 2  # T epochs, and 2T
     printed = capsys.readouterr().out
     rows = [line for line in printed.splitlines() if line.startswith("|")]
     assert [row.split("|")[1].strip() for row in rows[2:]] == SHORT
@@ -250,15 +250,15 @@ def outcome():
         "CE": np.array([[0.5, 0.9, 0.3, np.nan], [0.6, 0.9, 0.2, np.nan]]),
         "BBN": np.array([[0.61, 0.8, 0.3, np.nan], [0.69, 0.9, 0.2, np.nan]]),
     }
-    return report.Outcome("toy", COUNTS, RECIPE, 123, measures)
+    return trials.Outcome("toy", COUNTS, RECIPE, 123, measures)
 
 
 def test_the_table_pairs_the_seeds(outcome):
-    mean, error = report.paired_difference(outcome, "BBN", "CE")[0]
+    mean, error = report.difference(outcome, "BBN", "CE", 0)
     np.testing.assert_allclose([mean, error], [10, 1], rtol=1e-12)
     row = report.table(outcome).splitlines()[-1]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == ["BBN", "65.0 (+10.0 ± 1.0)", "85.0 ( -5.0 ± 5.0)", "25.0 ( +0.0 ± 0.0)", "–"]
+    assert cells == ["BBN", "65.0 (+10.0 ± 1.0)", "85.0 (-5.0 ± 5.0)", "25.0 (+0.0 ± 0.0)", "–"]
 
 
 def test_the_sentences_claim_what_two_standard_errors_show(outcome):
@@ -279,5 +279,5 @@ def test_the_page_in_docs_is_of_this_script():
     for part in report.HEAD.split("{command}"):
         assert part in page
     rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")]
-    assert rows == ["method", *(method.name for method in bbn_settings.METHODS)] * 2
+    assert rows == ["method", *(method.name for method in methods.METHODS)] * 2
     assert jimb.sampling.class_power  # the function that the page names

@@ -14,10 +14,9 @@ from tqdm import tqdm
 import jimb
 from examples import training
 from examples.benchmark import __main__ as benchmark
-from examples.benchmark import draws, measures, methods, report, trials
+from examples.benchmark import draws, effects, measures, methods, report, trials
 from examples.benchmark import results as benchmark_results
 from examples.benchmark import run as benchmark_run
-from examples.benchmark import settings as benchmark_settings
 from examples.benchmark import task as benchmark_task
 from examples.benchmark import tasks as benchmark_tasks
 from examples.benchmark.results import Result
@@ -230,21 +229,21 @@ def test_thirds_are_by_size_and_accuracy_is_over_examples():
     assert report.table(outcome).endswith("| 53.3 | 26.0 | 100.0 | 0.0 | 60.0 |")
 
 
-def test_the_summary_goes_between_the_markers_of_readme(tmp_path):
+def test_the_summary_goes_between_the_markers_of_the_page(tmp_path):
     baseline, other = confusion_with([(0.5, 0.0), (0.7, 0.0)]), confusion_with([(0.5, 0.3)] * 2)
     confusions = {"cross-entropy (CE)": baseline, "label smoothing": other}
     outcome = outcome_of("shots", [101, 19], [0, 1], **confusions)
-    path = tmp_path / "README.md"
+    path = tmp_path / "effects.md"
     row = "| label smoothing | `f` | Szegedy 2016 | `benchmark` | {} |"
-    path.write_text(f"a {row.format('+9.9 ± 9.9')}\n{report.BEGIN}\nold\n{report.END}\nz\n")
+    path.write_text(f"a {row.format('+9.9 ± 9.9')}\n{effects.BEGIN}\nold\n{effects.END}\nz\n")
     for _ in range(2):
-        report.update_readme(path, [outcome])
+        effects.update(path, [outcome])
     rows = "| method | digits |\n|---|---|\n| label smoothing | +10.0 ± 5.0 |"
-    between = f"{report.BEGIN}\n{rows}\n{report.END}"
+    between = f"{effects.BEGIN}\n{rows}\n{effects.END}"
     assert path.read_text() == f"a {row.format('+10.0 ± 5.0')}\n{between}\nz\n"
     path.write_text("nothing")
     with pytest.raises(ValueError, match="has no lines <!-- results"):
-        report.update_readme(path, [outcome])
+        effects.update(path, [outcome])
 
 
 # ------------------------------------------------------------------------------------- results
@@ -336,7 +335,6 @@ def test_tasks_without_data_are_skipped_with_a_sentence(monkeypatch, capsys, tmp
     tasks = benchmark_tasks.TASKS
     absent = dataclasses.replace(tasks["fashion-100"], make=missing)
     present = {"digits": tasks["digits"], "fashion-100": absent}
-    monkeypatch.setattr(benchmark_settings, "TASKS", present)
     monkeypatch.setattr(benchmark_run, "TASKS", present)
     options = ["--seeds", 2, "--epochs", 1, "--only", "γ = 2", "--results", tmp_path]
     start(monkeypatch, *options)
@@ -359,7 +357,7 @@ def test_tasks_without_data_are_skipped_with_a_sentence(monkeypatch, capsys, tmp
         (["--task", "shuttle", "--data-dir", "nowhere"], "get_data.sh r-cran-mlbench"),
         (["--task", "fashion-10", "--data-dir", "nowhere"], "get_data.sh dataset-fashion-mnist"),
         (["--page", "nowhere/page.md"], "nowhere"),
-        (["--readme", "nowhere.md"], "nowhere.md is not there"),
+        (["--effects", "nowhere.md"], "nowhere.md is not there"),
     ],
 )
 def test_a_bad_command_line_is_one_sentence_and_a_failure(monkeypatch, capsys, arguments, sentence):

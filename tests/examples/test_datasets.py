@@ -51,6 +51,16 @@ def test_four_fifths_of_each_class_are_for_training():
     np.testing.assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(65))
 
 
+def test_splits_are_stratified_disjoint_and_of_their_seed():
+    labels = (np.arange(1000) % 40 == 0).astype(np.int32)
+    parts = subsets.split_in_three(labels, np.random.default_rng(3))
+    assert [(len(part), labels[part].sum()) for part in parts] == [(600, 15), (200, 5), (200, 5)]
+    assert sorted(np.concatenate(parts)) == list(range(1000))
+    again, other = (subsets.split_in_three(labels, np.random.default_rng(seed)) for seed in (3, 4))
+    np.testing.assert_array_equal(parts[0], again[0])
+    assert not np.array_equal(parts[0], other[0])
+
+
 @pytest.mark.parametrize("name", datasets.NATURAL)
 def test_a_natural_tail_takes_no_imbalance(name):
     with pytest.raises(ValueError, match=f"leave it out of {name}"):

@@ -20,7 +20,7 @@ from examples.data import tabular
 from examples.data.sources import MissingData
 from examples.rare_event import __main__ as rare_event
 from examples.rare_event import epochs as rare_event_epochs
-from examples.rare_event import judge, trials
+from examples.rare_event import findings, judge, methods, trials
 from examples.rare_event import report as rare_event_report
 from examples.rare_event import settings as rare_event_settings
 from examples.rare_event import task as rare_event_task
@@ -203,16 +203,6 @@ def task_of(folder, **options):
     return rare_event_task.make_task(tabular.load("shuttle", "rda", str(folder)), settings)
 
 
-def test_splits_are_stratified_disjoint_and_of_their_seed():
-    labels = (np.arange(1000) % 40 == 0).astype(np.int32)
-    parts = rare_event_task.split(labels, np.random.default_rng(3))
-    assert [(len(part), labels[part].sum()) for part in parts] == [(600, 15), (200, 5), (200, 5)]
-    assert sorted(np.concatenate(parts)) == list(range(1000))
-    again, other = (rare_event_task.split(labels, np.random.default_rng(seed)) for seed in (3, 4))
-    np.testing.assert_array_equal(parts[0], again[0])
-    assert not np.array_equal(parts[0], other[0])
-
-
 def test_features_are_standardised_by_the_training_part(folder):
     task = task_of(folder)
     np.testing.assert_allclose(task.train.features.mean(1), 0, atol=1e-5)
@@ -237,12 +227,13 @@ def test_mining_trains_on_the_hardest_quarter_of_the_negatives_and_all_positives
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("method", rare_event_settings.METHODS, ids=lambda method: method.name)
+@pytest.mark.parametrize("method", methods.METHODS, ids=lambda method: method.name)
 def test_an_epoch_of_every_method_keeps_the_form_of_its_state(method):
     recipe = rare_event_epochs.Recipe(
         9, 2, method.loss, batch_size=256, sampler=method.sampler, mining=method.mined
     )
-    start = jax.eval_shape(lambda: rare_event_epochs.init_trials(jnp.arange(2), recipe, 300))
+    init_keys, keys = training.keys_of(jnp.arange(2))
+    start = jax.eval_shape(lambda: training.init_trials(init_keys, recipe, 300))
     rows = jnp.ones((2, 300))
     data = training.Data(jnp.ones((2, 300, 9)), jnp.zeros((2, 300), jnp.int32))
     hyper = training.hyper_of(np.ones(2))
@@ -250,8 +241,8 @@ def test_an_epoch_of_every_method_keeps_the_form_of_its_state(method):
     def epoch(states, keys, last):
         return rare_event_epochs.epoch_of_trials(keys, 0, states, last, data, hyper, recipe=recipe)
 
-    state, _, losses = jax.eval_shape(epoch, *start, training.Pass(rows, rows))
-    assert jax.tree.map(jnp.shape, state) == jax.tree.map(jnp.shape, start[0])
+    state, _, losses = jax.eval_shape(epoch, start, keys, training.Pass(rows, rows))
+    assert jax.tree.map(jnp.shape, state) == jax.tree.map(jnp.shape, start)
     assert losses.shape == (2,)
 
 
@@ -295,12 +286,12 @@ def outcome_of(**pr_aucs):
     recall = np.array([[0.0, 0.8, 0.5], [0.4, 1.0, 0.5], [0.2, 0.9, 0.5]])
     precision = np.array([[np.nan, 0.3, 0.6], [0.9, 0.3, 0.7], [0.7, 0.3, 0.5]])
     results = {
-        name.replace("_", " "): rare_event_report.Result(
+        name.replace("_", " "): judge.Result(
             np.array(values), np.array(values), recall, precision, np.array([0.1, 0.2, 0.3])
         )
         for name, values in pr_aucs.items()
     }
-    return rare_event_report.Outcome("shuttle", np.array([990, 10]), 7, results)
+    return trials.Outcome("shuttle", np.array([990, 10]), 7, results)
 
 
 def test_a_method_is_called_better_or_worse_only_beyond_two_standard_errors():
@@ -311,7 +302,7 @@ def test_a_method_is_called_better_or_worse_only_beyond_two_standard_errors():
         noisy=[0.60, 0.70, 0.66],  # +5.3 ± 4.7, a larger mean
         equal=[0.50, 0.60, 0.70],
     )
-    above, below, neither, chance = rare_event_report.ranking_sentences(outcome)
+    above, below, neither, chance = findings.ranking_sentences(outcome)
     assert above == "PR-AUC more than two standard errors above that of CE: better (+5.0 ± 0.6)."
     assert below == "PR-AUC more than two standard errors below that of CE: worse (-5.0 ± 0.6)."
     assert neither == "Not told apart from CE in PR-AUC: noisy, equal."
@@ -325,7 +316,7 @@ def test_where_no_method_is_better_the_page_says_none():
 
 
 def test_the_cost_of_the_threshold_is_over_the_seeds_that_have_a_precision():
-    prior, chosen = rare_event_report.threshold_sentences(outcome_of(CE=[0.5, 0.6, 0.7]))
+    prior, chosen = findings.threshold_sentences(outcome_of(CE=[0.5, 0.6, 0.7]))
     assert prior == (
         "CE, threshold moved from 0.5 to the prior, 0.0100: 70.0 ± 5.8 points of recall gained, "
         "50.0 ± 10.0 points of precision lost (in the 2 of 3 seeds that have any at both). "
@@ -338,7 +329,7 @@ def test_a_method_without_any_alarm_has_a_dash_and_its_cost_is_not_made_up():
     outcome = outcome_of(CE=[0.5, 0.6, 0.7])
     outcome.results["CE"].precision[:, 0] = np.nan
     assert "| – " in rare_event_report.table(outcome)
-    prior, _ = rare_event_report.threshold_sentences(outcome)
+    prior, _ = findings.threshold_sentences(outcome)
     assert "precision cannot be compared, because at 0.5 no seed calls anything an event" in prior
     assert "nan" not in rare_event_report.page([outcome])
 
@@ -347,9 +338,9 @@ def test_the_page_in_docs_is_what_the_example_prints_today():
     page = (Path(__file__).parents[2] / "docs" / "results" / "rare_event.md").read_text()
     assert page.startswith(rare_event_report.INTRODUCTION)
     names = re.findall(r"^\| ([^|]*[^| ]) +\| \d", page, re.MULTILINE)
-    assert names == 3 * [method.name for method in rare_event_settings.METHODS]
+    assert names == 3 * [method.name for method in methods.METHODS]
     epochs = [int(number) for number in re.findall(r"^## .*: (\d+) epochs$", page, re.MULTILINE)]
-    assert epochs == [*rare_event_settings.EPOCHS.values(), rare_event_settings.LONG]
+    assert epochs == [*methods.EPOCHS.values(), methods.LONG]
 
 
 # --------------------------------------------------------------------------------- the command line
@@ -357,7 +348,7 @@ def test_the_page_in_docs_is_what_the_example_prints_today():
 
 @pytest.mark.slow
 def test_the_example_prints_its_tables_and_writes_its_page(folder, monkeypatch, capsys):
-    monkeypatch.setattr(trials, "METHODS", rare_event_settings.METHODS[:2])  # which compile once
+    monkeypatch.setattr(trials, "METHODS", methods.METHODS[:2])  # which compile once
     monkeypatch.setattr(trials, "LONG", 2)
     report = folder / "out" / "page.md"
     options = ["--long", "--epochs", "1", "--seeds", "2", "--data-dir", str(folder)]
@@ -416,7 +407,7 @@ def test_on_the_real_shuttle_the_prior_threshold_buys_recall_with_precision():
     settings = rare_event_settings.Settings(seeds=2)
     task = rare_event_task.make_task(real("shuttle"), settings)
     bar = trials.tqdm(disable=True)
-    result = trials.run_method(rare_event_settings.METHODS[0], "shuttle", task, 8, bar)
+    result = trials.run_method(methods.METHODS[0], "shuttle", task, 8, bar)
     assert (result.pr_auc > 0.8).all()
     assert (result.recall[:, 1] >= result.recall[:, 0]).all()
     assert (result.precision[:, 1] < result.precision[:, 0]).all()

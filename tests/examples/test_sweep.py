@@ -79,13 +79,18 @@ def test_a_factor_of_the_rate_is_the_rate(trials):
 
 
 def test_it_prints_the_table_and_draws_the_map(monkeypatch, capsys, tmp_path):
-    figure = tmp_path / "new" / "map.png"
+    figure, page = tmp_path / "new" / "map.png", tmp_path / "page.md"
     arguments = ["--x-values", "0", "2", "--y-values", "0", "0.99", "--seeds", "2", "--calls", "2"]
-    monkeypatch.setattr(sys, "argv", ["examples.sweep", *arguments, "--figure", str(figure)])
+    arguments += ["--figure", str(figure), "--report", str(page)]
+    monkeypatch.setattr(sys, "argv", ["examples.sweep", *arguments])
     sweep.main()
     printed = capsys.readouterr().out
-    assert "| β \\ γ | 0 | 2 |" in printed
+    assert printed.partition("\nfigure:")[0].strip() in page.read_text()
+    assert page.read_text().startswith(report.INTRODUCTION)
+    assert "| β \\ γ | 0          | 2          |" in printed
     assert printed.count("±") == 1 + 4 + 1
+    assert "would take an estimated" in printed
+    assert max(map(len, printed.partition("figure:")[0].splitlines())) <= 100
     assert "8 trainings (4 cells, 2 seeds) on 8 cpu devices" in printed
     assert figure.read_bytes().startswith(b"\x89PNG")
 
@@ -97,6 +102,17 @@ def test_the_best_cell_is_that_of_the_held_out_images():
     recalls[0, 0, :, report.HELD_OUT, 8] = 1.0
     assert report.best_cell(recalls, "mean of ten") == (1, 0)
     assert report.best_cell(recalls, "digit 8") == (0, 0)
+
+
+def test_a_cell_is_as_good_as_the_best_if_its_paired_difference_is_within_two_errors():
+    recalls = np.zeros((1, 4, 3, 2, 10))
+    held_out = recalls[0, :, :, report.HELD_OUT]
+    held_out[0] = np.array([0.5, 0.7, 0.9])[:, None]
+    held_out[1] = held_out[0]  # equal: no worse, and not chosen
+    held_out[2] = held_out[0] - np.array([0.04, 0.05, 0.06])[:, None]  # always a little worse
+    held_out[3] = np.array([0.9, 0.6, 0.5])[:, None]  # worse on average, by chance
+    assert report.best_cell(recalls, "mean of ten") == (0, 0)
+    assert report.as_good(recalls, "mean of ten").tolist() == [[True, True, False, True]]
 
 
 @pytest.mark.parametrize(

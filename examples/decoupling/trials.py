@@ -1,4 +1,6 @@
-"""What each head scores on the test images of every trial."""
+"""All trials: trained, their backbones frozen, and every head scored on the test images."""
+
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -7,9 +9,31 @@ from jax import Array
 
 import jimb
 from examples.decoupling.heads import METHODS, Head, Part, Seen
-from examples.decoupling.report import Result
+from examples.decoupling.settings import Settings
 from examples.decoupling.stages import Stage, train_all
-from examples.decoupling.task import CLASSES, Settings, Split, Task, make_task
+from examples.decoupling.task import CLASSES, Split, Task, make_task
+
+
+class Result(NamedTuple):
+    """One method's accuracies over the test images, a number per trial."""
+
+    balanced: np.ndarray  # [S], mean recall of all classes
+    many: np.ndarray  # of the classes with more than 100 training images
+    medium: np.ndarray  # 20 to 100
+    few: np.ndarray  # fewer than 20
+    tau: np.ndarray  # chosen on validation; NaN where there is nothing to choose
+
+
+def run(settings: Settings) -> tuple[dict[str, Result], Array]:
+    """Every method, in the order of the table, and the class counts."""
+    task = make_task(settings)
+    stage, params = train_all(settings, task)
+    seen = see_trials(params["joint"], task, stage=stage)
+    results = {}
+    for name, (trained, head) in METHODS.items():
+        scores = score_trials(params[trained], seen, task.counts, head=head, stage=stage)
+        results[name] = Result(*map(np.asarray, scores))
+    return results, task.counts
 
 
 @jax.jit(static_argnames="stage")
@@ -43,15 +67,3 @@ def score_trials(
         return jimb.metrics.balanced_accuracy(confusion), *shots, tau
 
     return jax.vmap(one)(params, seen)
-
-
-def run(settings: Settings) -> tuple[dict[str, Result], Array]:
-    """Every method, in the order of the table, and the class counts."""
-    task = make_task(settings)
-    stage, params = train_all(settings, task)
-    seen = see_trials(params["joint"], task, stage=stage)
-    results = {}
-    for name, (trained, head) in METHODS.items():
-        scores = score_trials(params[trained], seen, task.counts, head=head, stage=stage)
-        results[name] = Result(*map(np.asarray, scores))
-    return results, task.counts

@@ -1,0 +1,41 @@
+"""Numbers over trials: a mean with its standard error, and the paired difference to a baseline.
+
+A trial may lack a value (NaN): a precision where nothing was called an event. It is left out.
+"""
+
+import numpy as np
+
+
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard error over the trials `[S]`; NaN where there are too few."""
+    found = values[np.isfinite(values)]
+    mean = found.mean() if len(found) > 0 else np.nan
+    error = found.std(ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.nan
+    return float(mean), float(error)
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+    """Mean and standard error, in points, of the difference of two shares of 1 in each trial."""
+    return mean_and_error(100 * (ours - theirs))
+
+
+def told_apart(mean: float, error: float) -> bool:
+    """Whether a difference is more than two standard errors from 0."""
+    return abs(mean) > 2 * error
+
+
+def signed(mean: float, error: float) -> str:
+    """A difference: `+5.0 ± 0.3`; a dash where it cannot be told."""
+    return "–" if np.isnan(error) else f"{mean:+.1f} ± {error:.1f}"
+
+
+def cell(ours: np.ndarray, theirs: np.ndarray | None = None) -> str:
+    """In per cent, `89.5 (+5.0 ± 0.3)`: the mean, and the difference to a baseline, if any.
+
+    A dash where no trial has the value; no difference where fewer than two have it on both sides.
+    """
+    mean, _ = mean_and_error(100 * ours)
+    if np.isnan(mean):
+        return "–"
+    moved = (np.nan, np.nan) if theirs is None else difference(ours, theirs)
+    return f"{mean:.1f}" if np.isnan(moved[1]) else f"{mean:.1f} ({signed(*moved)})"

@@ -1,0 +1,48 @@
+"""The page of effects names what is there, and has the numbers of the pages it gathers."""
+
+import operator
+import re
+from pathlib import Path
+
+import pytest
+
+import jimb
+from examples.benchmark import effects, methods
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results"
+PAGE = (RESULTS / "effects.md").read_text()
+METHODS, _, REST = PAGE.partition(effects.BEGIN)
+SUMMARY = REST.partition(effects.END)[0]
+PAGES = {"benchmark": "methods", "decoupling": "decoupling", "bbn": "bbn"}
+
+
+@pytest.mark.parametrize("row", re.findall(r"^\| .*`.* \|$", METHODS, re.MULTILINE))
+def test_a_method_has_a_function_an_example_and_the_figure_of_its_page(row):
+    _, _, function, _, example, effect, _ = (cell.strip() for cell in row.split("|"))
+    operator.attrgetter(function.strip("`"))(jimb)
+    example = example.strip("`")
+    assert (ROOT / "examples" / example / "__main__.py").is_file()
+    if example in PAGES:
+        page = (RESULTS / f"{PAGES[example]}.md").read_text()
+        assert f"({effect})" in page.replace("( ", "(")
+    else:
+        assert (RESULTS / re.fullmatch(r"\[.*\]\((.*)\)", effect)[1]).is_file()
+
+
+def test_every_method_of_the_benchmark_is_in_both_tables():
+    for method in methods.METHODS[1:]:
+        assert f"| {method.name} | `{method.functions}` | {method.paper} |" in METHODS
+        assert f"\n| {method.name} | " in SUMMARY
+
+
+def test_the_summary_has_the_figures_of_the_page():
+    head, _, *rows = (line.strip("| ").split(" | ") for line in SUMMARY.strip().splitlines())
+    sections = (RESULTS / "methods.md").read_text().split("\n## ")
+    for column, task in enumerate(head[1:], 1):
+        (section,) = (part for part in sections if f"(`--task {task}`)" in part)
+        for row in rows:
+            (line,) = re.findall(rf"^\| {re.escape(row[0])} \| `.*$", section, re.MULTILINE)
+            first = line.split(" | ")[3]
+            effect = row[column]
+            assert first == "–" if effect == "–" else f"({effect})" in first, (task, row[0])
