@@ -1,6 +1,5 @@
 """Annotations: plain arrays to type checkers, shapes for the tests, short names in signatures."""
 
-import abc
 import typing
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -33,14 +32,17 @@ else:
 
         Bool = Float = Integer = UInt32 = _Shaped
 
-    class ArrayLike(abc.ABC):
+    _KINDS = (*typing.get_args(jax.typing.ArrayLike), list, tuple, HostArray)
+
+    class _Kinds(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, _KINDS)
+
+    class ArrayLike(metaclass=_Kinds):
         """A JAX or NumPy array, a number, a list or tuple, or what NumPy makes an array of.
 
-        A class in the place of the union, so that a signature shows a name and not ten.
+        A class in the place of the union, so that a signature shows one name and not ten.
         """
-
-    for _kind in (*typing.get_args(jax.typing.ArrayLike), list, tuple, HostArray):
-        ArrayLike.register(_kind)
 
 
 __all__ = ["Array", "ArrayLike", "Bool", "Float", "Integer", "UInt32"]

@@ -49,7 +49,7 @@ def difficulty_and_sampling() -> None:
     assert plan.shape == (8,)
     losses = jimb.difficulty.last_loss.update(jimb.difficulty.last_loss.init(6, 2), LOGITS, LABELS)
     assert_type(losses.losses, Array)
-    assert_type(jimb.sampling.class_power([4, 2], LABELS, power=0.5), Array)
+    assert_type(jimb.sampling.class_power(LABELS, [4, 2], power=0.5), Array)
     assert_type(jimb.mining.hard_example_weights(losses.losses, keep=0.5), Array)
 
 
