@@ -1,6 +1,7 @@
-"""Shape annotations: jaxtyping's where it is installed (the test extra), bare arrays elsewhere."""
+"""Annotations: plain arrays to type checkers, shapes for the tests, short names in signatures."""
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+import typing
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import jax.typing
 from jax import Array
@@ -13,10 +14,13 @@ class HostArray(Protocol):
     def __array__(self) -> Any: ...
 
 
-ArrayLike = jax.typing.ArrayLike | list[Any] | tuple[Any, ...] | HostArray
+if TYPE_CHECKING:  # `Float[Array, "B K"]` is `Array`, whether jaxtyping is installed or not
+    from typing import Annotated as Bool
+    from typing import Annotated as Float
+    from typing import Annotated as Integer
+    from typing import Annotated as UInt32
 
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Integer, UInt32
+    ArrayLike: TypeAlias = jax.typing.ArrayLike | list[Any] | tuple[Any, ...] | HostArray
 else:
     try:
         from jaxtyping import Bool, Float, Integer, UInt32
@@ -27,5 +31,18 @@ else:
                 return item[0]
 
         Bool = Float = Integer = UInt32 = _Shaped
+
+    _KINDS = (*typing.get_args(jax.typing.ArrayLike), list, tuple, HostArray)
+
+    class _Kinds(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, _KINDS)
+
+    class ArrayLike(metaclass=_Kinds):
+        """A JAX or NumPy array, a number, a list or tuple, or what NumPy makes an array of.
+
+        A class in the place of the union, so that a signature shows one name and not ten.
+        """
+
 
 __all__ = ["Array", "ArrayLike", "Bool", "Float", "Integer", "UInt32"]

@@ -11,6 +11,8 @@ from jimb._exports import exported
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.metrics import ConfusionState
 
+__all__ = ["CountState", "compute", "init", "merge", "to_numpy", "update"]
+
 
 class _Fields(NamedTuple):
     wrapped: Integer[Array, " K"]

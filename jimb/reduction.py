@@ -12,6 +12,8 @@ from jimb._numerics import compute_dtype, weigh
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 
+__all__ = ["weighted_mean"]
+
 _WEIGHTS = (
     "weights must be at least 7.9e-31 on average (float64: 1.5e-300) and sum to no more than "
     "8.5e37 (float64: 4.5e307), got a sum of {divisor}; divide them by the largest."

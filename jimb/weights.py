@@ -8,9 +8,19 @@ import numpy as np
 
 from jimb import _checks
 from jimb._effective_number import effective_number_of, inverse_of
+from jimb._fractions import not_fractions
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
+
+__all__ = [
+    "balanced_alpha",
+    "effective_number",
+    "effective_number_weights",
+    "inverse_frequency_weights",
+    "mean_one",
+    "single_class_weight",
+]
 
 
 def inverse_frequency_weights(
@@ -247,25 +257,6 @@ def _checked_counts(counts: Any, xp: ModuleType, allow_empty: bool | None) -> An
         filled = report(n != 0, "counts has an empty class, which gets weight 0.")
         n = jnp.where(filled, n, 0)
     return xp.asarray(n, _result_dtype(n) if xp is jnp else n.dtype)
-
-
-def not_fractions(counts: Any) -> Any:
-    """The counts, where their scale matters: ValueError for shares of the classes.
-
-    Traced shares become NaN, with a checkify message.
-    """
-    sentence = "counts must be numbers of examples, got fractions that sum to 1"
-    n = _checks.real("counts", counts)
-    if _checks.on_host(n):
-        if n.size and _are_fractions(np.asarray(n, np.float64)):
-            raise ValueError(f"{sentence}: multiply them by the size of the training set.")
-    elif jnp.issubdtype(n.dtype, jnp.floating):
-        n = jnp.where(report(~_are_fractions(n), sentence + "."), n, jnp.nan)
-    return n
-
-
-def _are_fractions(n: Any) -> Any:
-    return (abs(n.sum() - 1) < 1e-3) & (n < 1).all()
 
 
 def _checked(

@@ -1,10 +1,6 @@
 """The public API, linted by introspection."""
 
-import ast
 import inspect
-import pathlib
-import subprocess
-import sys
 import types
 
 import pytest
@@ -12,7 +8,6 @@ import pytest
 import jimb
 from jimb.sampling import grain
 
-PACKAGE = pathlib.Path(jimb.__file__).parent
 TRACKERS = [
     jimb.difficulty.last_loss,
     jimb.difficulty.forgetting,
@@ -49,6 +44,7 @@ NEVER_RAISE = {
     "jimb.posthoc.class_means.center",
     "jimb.mining.pool.pop",
 }
+LONGEST_ANNOTATION = 100  # in help(); ArrayLike took 155 when it was a union
 
 
 def public(module):
@@ -150,18 +146,12 @@ def test_arguments_and_result_are_annotated(name):
         assert parameter.annotation is not parameter.empty, parameter
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda p: p.parent.name)
-def test_a_package_only_re_exports_public_names_under_their_own_name(path):
-    docstring, *statements = ast.parse(path.read_text()).body
-    assert isinstance(docstring, ast.Expr)
-    for statement in statements:
-        if isinstance(statement, ast.Assign):
-            assert ast.unparse(statement.targets[0]) == "__version__"
-            continue
-        assert isinstance(statement, ast.ImportFrom)
-        for alias in statement.names:
-            assert alias.name == alias.asname
-            assert not alias.name.startswith("_")
+@functions
+def test_help_shows_an_annotation_by_a_short_name(name):
+    signature = inspect.signature(FUNCTIONS[name])
+    annotations = [p.annotation for p in signature.parameters.values()]
+    for annotation in (*annotations, signature.return_annotation):
+        assert len(inspect.formatannotation(annotation)) <= LONGEST_ANNOTATION
 
 
 @pytest.mark.parametrize("module", TRACKERS, ids=lambda m: m.__name__.rpartition(".")[2])
@@ -181,26 +171,3 @@ def test_every_loss_is_at_the_top():
     for name in public(jimb.losses):
         short = name.rpartition(".")[2]
         assert getattr(jimb, short) is getattr(jimb.losses, short)
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
-def test_nothing_imports_a_training_or_data_library(path):
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imported.add((node.module or "").partition(".")[0])
-    allowed = {"grain"} if path == PACKAGE / "sampling" / "grain.py" else set()
-    assert imported & {"flax", "grain", "orbax"} == allowed
-
-
-def test_jimb_imports_and_runs_without_jaxtyping():
-    script = """
-import sys
-sys.modules["jaxtyping"] = None
-import jimb
-assert jimb.weighted_mean([1.0, 3.0]) == 2
-assert not {"flax", "grain", "orbax", "jimb.sampling.grain"} & set(sys.modules)
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

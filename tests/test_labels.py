@@ -162,8 +162,9 @@ def test_soft_labels_give_the_expected_entry():
     labels = rng.dirichlet(np.ones(300), (40, 2)).astype(np.float32)
     table = rng.uniform(0.1, 10, 300).astype(np.float32)
     expected = labels.astype(np.float64) @ table.astype(np.float64)
-    # Measured 1.1e-7 relative; a matrix product in bfloat16 would be off by 1e-3.
-    np.testing.assert_allclose(jimb.take_class(table, labels), expected, rtol=1.7e-7)
+    # Measured 1.1e-7 relative, 1.71e-7 by jaxlib 0.10.1; a matrix product in bfloat16 would be off
+    # by 1e-3.
+    np.testing.assert_allclose(jimb.take_class(table, labels), expected, rtol=1.8e-7)
 
 
 def test_one_hot_soft_labels_give_the_entry_itself():

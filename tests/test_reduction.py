@@ -231,8 +231,9 @@ def test_half_precision_accumulates_and_returns_float32(dtype):
     got, gradient = jax.jit(jax.value_and_grad(jimb.weighted_mean))(values)
     assert got.dtype == jnp.float32
     assert gradient.dtype == dtype
-    # Measured 6.4e-8 relative; sums in the input's own precision stall long before 100000.
-    np.testing.assert_allclose(got, np.asarray(values, np.float64).mean(), rtol=1e-7)
+    # Measured 6.4e-8 relative, 1.02e-7 by jaxlib 0.10.1; sums in the input's own precision stall
+    # long before 100000.
+    np.testing.assert_allclose(got, np.asarray(values, np.float64).mean(), rtol=1.1e-7)
 
 
 def test_weights_of_another_precision_are_cast():

@@ -16,6 +16,8 @@ from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty._psi import logits_and_labels
 from jimb.difficulty._right import right
 
+__all__ = ["ClassWiseState", "accuracy", "init", "score", "update"]
+
 
 @exported
 class ClassWiseState(NamedTuple):

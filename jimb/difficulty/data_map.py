@@ -16,6 +16,8 @@ from jimb.difficulty import _rows
 from jimb.difficulty._right import right
 from jimb.losses import softmax_cross_entropy_loss
 
+__all__ = ["DataMapState", "confidence", "correctness", "init", "score", "update", "variability"]
+
 
 @exported
 class DataMapState(NamedTuple):

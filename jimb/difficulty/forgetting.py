@@ -10,6 +10,8 @@ from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty import _rows
 from jimb.difficulty._right import right
 
+__all__ = ["ForgettingState", "init", "score", "update"]
+
 
 @exported
 class ForgettingState(NamedTuple):

@@ -13,6 +13,8 @@ from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty import _rows
 from jimb.losses import softmax_cross_entropy_loss
 
+__all__ = ["LastLossState", "init", "score", "update"]
+
 _LARGEST = 65504.0  # of float16: no -log p is larger in a difficulty's store either
 
 

@@ -15,6 +15,8 @@ from jimb._scatter import set_rows
 from jimb._typing import Array, ArrayLike, Bool, Integer
 from jimb.sampling._replicated import replicated
 
+__all__ = ["PoolState", "init", "pop", "push"]
+
 
 @exported
 class PoolState(NamedTuple):

@@ -16,6 +16,8 @@ from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float, Integer
 
+__all__ = ["ClassMeansState", "center", "init", "logits", "merge", "normalize", "update"]
+
 
 @exported
 class ClassMeansState(NamedTuple):

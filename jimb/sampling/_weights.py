@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels
+from jimb._fractions import not_fractions
 from jimb._typing import Array, ArrayLike, Float
 from jimb.sampling._replicated import replicated
-from jimb.weights import inverse_frequency_weights, mean_one, not_fractions
+from jimb.weights import inverse_frequency_weights, mean_one
 
 
 def class_power(labels: ArrayLike, counts: ArrayLike, *, power: ArrayLike) -> Float[Array, " N"]:

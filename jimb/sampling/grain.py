@@ -45,7 +45,15 @@ except ImportError:
         "jimb.sampling.grain needs Grain; install it with: pip install 'grain>=0.2.18'"
     ) from None
 
-T = TypeVar("T")
+__all__ = [
+    "ClassBalancedSelection",
+    "LabelShuffledSelection",
+    "PlanSelection",
+    "WeightedSelection",
+    "select",
+]
+
+_T = TypeVar("_T")
 
 _BLOCK = 256  # random numbers made at once, which takes little longer than one
 
@@ -392,7 +400,7 @@ class PlanSelection(_Selection):
         return changed
 
 
-def select(dataset: "grain.MapDataset[T]", selection: _Selection) -> "grain.MapDataset[T]":
+def select(dataset: "grain.MapDataset[_T]", selection: _Selection) -> "grain.MapDataset[_T]":
     """The data set as a selection reads it: `select_from_datasets`, and a check of the length.
 
     Grain itself takes a position beyond its data set modulo the length.

@@ -1,6 +1,7 @@
 """The promises that each loss of the table keeps, through one compiled evaluator per loss."""
 
 import functools
+import inspect
 
 import chex
 import jax
@@ -10,6 +11,7 @@ import pytest
 from jax.experimental import checkify
 
 import jimb
+from tests.helpers import losses_table
 from tests.helpers.losses_table import (
     BATCH,
     CLASSES,
@@ -27,6 +29,14 @@ from tests.helpers.losses_table import (
     plain,
 )
 from tests.helpers.over_losses import all_losses, swept_losses
+
+
+def test_the_table_has_every_loss():
+    rows = inspect.getsource(losses_table)
+    losses = {name for name in vars(jimb.losses) if name.endswith("_loss")}
+    assert len(losses) > 10
+    assert {name for name in losses if f"jimb.{name}" not in rows} == set()
+
 
 # Values and derivatives.
 
