@@ -18,6 +18,7 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_copyright = False
+html_domain_indices = False
 exclude_patterns = ["_ext", "figures"]
 
 extensions = [

@@ -3,7 +3,7 @@
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
-FORMULAS = {
+FORMULAS: dict[str, str | tuple[str, ...]] = {
     "jimb.class_counts": r"n_c = \sum_i m_i \, [y_i = c]",
     "jimb.take_class": r"t_y \quad\text{or}\quad \sum_c y_c \, t_c",
     "jimb.weighted_mean": r"\frac{\sum_i m_i w_i v_i}{\sum_i m_i w_i}",
@@ -12,34 +12,40 @@ FORMULAS = {
     "jimb.inverse_frequency_weights": r"w_c = K \, \frac{n_c^{-p}}{\sum_k n_k^{-p}}",
     "jimb.effective_number": r"E_n = \frac{1 - \beta^n}{1 - \beta}",
     "jimb.effective_number_weights": (
-        r"w_c = K \, \frac{1 / E_{n_c}}{\sum_k 1 / E_{n_k}}, \qquad E_n = \frac{1 - "
-        r"\beta^n}{1 - \beta}"
+        r"w_c = K \, \frac{1 / E_{n_c}}{\sum_k 1 / E_{n_k}}",
+        r"E_n = \frac{1 - \beta^n}{1 - \beta}",
     ),
-    "jimb.mean_one": r"w'_c = \frac{w_c}{\sum_k \pi_k w_k}, \qquad \pi_c = \frac{n_c}{\sum_k n_k}",
+    "jimb.mean_one": (
+        r"w'_c = \frac{w_c}{\sum_k \pi_k w_k}",
+        r"\pi_c = \frac{n_c}{\sum_k n_k}",
+    ),
     "jimb.single_class_weight": r"w_c = \begin{cases} m & c = k \\ 1 & c \neq k \end{cases}",
     "jimb.balanced_alpha": r"\alpha = \frac{n_-}{n_+ + n_-}",
     "jimb.softmax_cross_entropy_loss": (
-        r"-\sum_c w_c \, y_c \log p_c, \qquad p = \operatorname{softmax}(z)"
+        r"-\sum_c w_c \, y_c \log p_c",
+        r"p = \operatorname{softmax}(z)",
     ),
     "jimb.softmax_focal_loss": r"-w_y \, (1 - p_y)^{\gamma} \log p_y",
     "jimb.sigmoid_cross_entropy_loss": (
-        r"-\big[\, w_+ \, y \log p + (1 - y) \log(1 - p) \,\big], \qquad p = \sigma(z)"
+        r"-\big[\, w_+ \, y \log p + (1 - y) \log(1 - p) \,\big]",
+        r"p = \sigma(z)",
     ),
     "jimb.sigmoid_focal_loss": r"-\alpha_t \, (1 - p_t)^{\gamma} \log p_t",
     "jimb.sigmoid_asymmetric_loss": (
-        r"-y \, (1 - p)^{\gamma_+} \log p - (1 - y) \, p_m^{\gamma_-} \log(1 - p_m), \qquad "
-        r"p_m = \max(p - m, 0)"
+        r"-y \, (1 - p)^{\gamma_+} \log p - (1 - y) \, p_m^{\gamma_-} \log(1 - p_m)",
+        r"p_m = \max(p - m, 0)",
     ),
     "jimb.class_balanced_softmax_loss": (
-        r"-w_y \log p_y, \qquad w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}"
+        r"-w_y \log p_y",
+        r"w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}",
     ),
     "jimb.class_balanced_sigmoid_loss": (
-        r"-w_y \sum_c \log \sigma(z_c^t), \qquad w_c \propto \frac{1 - \beta}{1 - "
-        r"\beta^{n_c}}"
+        r"-w_y \sum_c \log \sigma(z_c^t)",
+        r"w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}",
     ),
     "jimb.class_balanced_focal_loss": (
-        r"-w_y \sum_c (1 - p_c^t)^{\gamma} \log p_c^t, \qquad w_c \propto \frac{1 - "
-        r"\beta}{1 - \beta^{n_c}}"
+        r"-w_y \sum_c (1 - p_c^t)^{\gamma} \log p_c^t",
+        r"w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}",
     ),
     "jimb.one_vs_all_bias_init": r"b_c = -\log(K - 1)",
     "jimb.balanced_softmax_loss": r"-\log \frac{n_y \, e^{z_y}}{\sum_c n_c \, e^{z_c}}",
@@ -47,20 +53,18 @@ FORMULAS = {
         r"-\log \frac{e^{z_y + \tau \log \pi_y}}{\sum_c e^{z_c + \tau \log \pi_c}}"
     ),
     "jimb.ldam_loss": (
-        r"-\log \frac{e^{s (z_y - m_y)}}{e^{s (z_y - m_y)} + \sum_{c \neq y} e^{s z_c}}, "
-        r"\qquad m_c = m \Big(\frac{n_c}{\min_k n_k}\Big)^{-1/4}"
+        r"-\log \frac{e^{s (z_y - m_y)}}{e^{s (z_y - m_y)} + \sum_{c \neq y} e^{s z_c}}",
+        r"m_c = m \Big(\frac{n_c}{\min_k n_k}\Big)^{-1/4}",
     ),
     "jimb.vs_loss": (
-        r"-\log \frac{e^{\Delta_y z_y + \iota_y}}{\sum_c e^{\Delta_c z_c + \iota_c}}, "
-        r"\qquad \Delta_c = \Big(\frac{n_c}{n_{\max}}\Big)^{\gamma}, \quad \iota_c = \tau "
-        r"\log \pi_c"
+        r"-\log \frac{e^{\Delta_y z_y + \iota_y}}{\sum_c e^{\Delta_c z_c + \iota_c}}",
+        r"\Delta_c = \Big(\frac{n_c}{n_{\max}}\Big)^{\gamma}, \quad \iota_c = \tau \log \pi_c",
     ),
     "jimb.cosine_logits": r"z_c = \frac{f \cdot w_c}{\|f\| \, \|w_c\|}",
     "jimb.difficulty.psi": (
-        r"\begin{aligned} d_u &= \min(\Delta_y, 0) \, r_y + \sum_{j \neq y} \max(\Delta_j, "
-        r"0) \, r_j \\ d_l &= \max(\Delta_y, 0) \, r_y + \sum_{j \neq y} \min(\Delta_j, 0) "
-        r"\, r_j \end{aligned} \qquad \begin{aligned} \Delta_j &= p_j - p'_j \\ r_j &= \log "
-        r"p_j - \log p'_j \end{aligned}"
+        r"d_u = \min(\Delta_y, 0) \, r_y + \sum_{j \neq y} \max(\Delta_j, 0) \, r_j",
+        r"d_l = \max(\Delta_y, 0) \, r_y + \sum_{j \neq y} \min(\Delta_j, 0) \, r_j",
+        r"\Delta_j = p_j - p'_j, \quad r_j = \log p_j - \log p'_j",
     ),
     "jimb.difficulty.score": r"D_i = \frac{c + \sum_t d_{u,i}(t)}{c + \sum_t d_{l,i}(t)}",
     "jimb.difficulty.sampling_weights": r"w_i = \frac{D_i}{\sum_j D_j}",
@@ -79,29 +83,30 @@ FORMULAS = {
     ),
     "jimb.difficulty.class_wise.accuracy": r"A_k = \frac{\text{right of class } k}{n_k}",
     "jimb.difficulty.class_wise.score": (
-        r"w_k = (1 - A_k)^{\tau}, \qquad \tau = 2 \, \sigma(b), \quad b = \frac{\max "
-        r"A}{\min A + 0.01} - 1"
+        r"w_k = (1 - A_k)^{\tau}",
+        r"\tau = 2 \, \sigma(b), \quad b = \frac{\max A}{\min A + 0.01} - 1",
     ),
     "jimb.sampling.class_power": r"w_i = \frac{n_{y_i}^{q - 1}}{\sum_c n_c^{q}}",
     "jimb.sampling.mix_uniform": r"w'_i = (1 - a) \frac{w_i}{\sum_j w_j} + \frac{a}{M}",
     "jimb.sampling.clip_quantile": r"w'_i = \min(w_i, Q_q)",
     "jimb.sampling.epoch_plan": (
-        r"n_i \in \{\lfloor c_i \rfloor, \lceil c_i \rceil\}, \qquad \operatorname{E}[n_i] "
-        r"= c_i = N \frac{w_i}{\sum_j w_j}"
+        r"n_i \in \{\lfloor c_i \rfloor, \lceil c_i \rceil\}",
+        r"\operatorname{E}[n_i] = c_i = N \frac{w_i}{\sum_j w_j}",
     ),
     "jimb.sampling.undersample_plan": r"v_c = \min(n_c, t)",
     "jimb.sampling.oversample_plan": r"v_c = \max(n_c, t)",
     "jimb.sampling.balanced_plan": r"v_c = t",
     "jimb.sampling.label_shuffle_plan": r"v_c = \max_k n_k",
     "jimb.sampling.interpolate_within_class": (
-        r"x + u \, (x' - x), \qquad u \sim \operatorname{U}[0, 1), \quad y' = y"
+        r"x + u \, (x' - x)",
+        r"u \sim \operatorname{U}[0, 1), \quad y' = y",
     ),
     "jimb.sampling.grain.WeightedSelection": r"P(i) = \frac{w_i}{\sum_j w_j}",
     "jimb.sampling.grain.ClassBalancedSelection": r"P(c) = \frac{n_c^{q}}{\sum_k n_k^{q}}",
     "jimb.sampling.grain.LabelShuffledSelection": r"v_c = \max_k n_k",
     "jimb.mining.hard_example_weights": (
-        r"w_i = [\text{loss } i \text{ is among the } k \text{ largest}], \qquad k = "
-        r"\min(n, \max(\lceil \kappa n \rceil, \text{floor}))"
+        r"w_i = [\text{loss } i \text{ is among the } k \text{ largest}]",
+        r"k = \min(n, \max(\lceil \kappa n \rceil, \text{floor}))",
     ),
     "jimb.metrics.accuracy": r"\frac{\sum_c C_{cc}}{\sum_{ij} C_{ij}}",
     "jimb.metrics.balanced_accuracy": r"\frac{1}{K} \sum_c R_c",
@@ -116,7 +121,8 @@ FORMULAS = {
     "jimb.metrics.per_class_precision": r"P_c = \frac{C_{cc}}{\sum_i C_{ic}}",
     "jimb.metrics.per_class_f1": r"F_c = \frac{2 \, C_{cc}}{\sum_j (C_{cj} + C_{jc})}",
     "jimb.metrics.shot_accuracy": (
-        r"\frac{1}{|G|} \sum_{c \in G} R_c, \qquad G \text{ many, medium or few}"
+        r"\frac{1}{|G|} \sum_{c \in G} R_c",
+        r"G \text{ many, medium or few}",
     ),
     "jimb.metrics.expected_cost": r"\frac{\sum_{ij} C_{ij} \, \text{cost}_{ij}}{\sum_{ij} C_{ij}}",
     "jimb.posthoc.move_threshold": r"\frac{p}{1 - p} > \frac{n_+}{n_-}",
@@ -127,8 +133,7 @@ FORMULAS = {
     "jimb.posthoc.tau_normalize": r"w'_c = \frac{w_c}{\|w_c\|^{\tau}}",
     "jimb.posthoc.scale_logits": r"z'_c = s_c \, z_c",
     "jimb.posthoc.choose": (
-        r"\operatorname{argmax}_{v \in \text{grid}} \; \text{criterion}(\text{predict}(v), "
-        r"y)"
+        r"\operatorname{argmax}_{v \in \text{grid}} \; \text{criterion}(\text{predict}(v), y)"
     ),
     "jimb.posthoc.choose_threshold": (
         r"\operatorname{argmax}_{t} \; \text{criterion}\big([p \geq t], y\big)"
@@ -147,8 +152,9 @@ def insert(
     _: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
 ) -> None:
     """Puts the formula behind the first sentence, which is one line."""
-    if name in FORMULAS:
-        lines[1:1] = ["", f".. math:: {FORMULAS[name]}", ""]
+    formula = FORMULAS.get(name, ())
+    for part in reversed((formula,) if isinstance(formula, str) else formula):
+        lines[1:1] = ["", f".. math:: {part}", ""]
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -1,4 +1,7 @@
-"""Names in code font are links: `jimb.weighted_mean`, and with `-t online` `jax.vmap` as well."""
+"""Names in code font are links: `jimb.weighted_mean`, and with `-t online` `jax.vmap` as well.
+
+Long ones may break between their parts, which a table on a phone needs.
+"""
 
 import re
 
@@ -9,6 +12,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.typing import ExtensionMetadata
 
 NAME = re.compile(r"(?:jimb|jax|jnp|optax|nnx|linen|numpy)(?:\.\w+)+")
+BREAKS = re.compile(r"(?<=[._/(=,])(?=\w)")
 ALIASES = {"jnp": "jax.numpy", "nnx": "flax.nnx", "linen": "flax.linen"}
 
 
@@ -21,7 +25,11 @@ class LinkNames(SphinxTransform):
         """Replaces literals that are not part of a link already."""
         for literal in list(self.document.findall(nodes.literal)):
             name = literal.astext()
-            if not NAME.fullmatch(name) or inside_link(literal):
+            if inside(literal, nodes.title):
+                continue
+            literal.clear()
+            literal.extend(breakable(name))
+            if not NAME.fullmatch(name) or inside(literal, nodes.reference, addnodes.pending_xref):
                 continue
             first, _, rest = name.partition(".")
             reference = addnodes.pending_xref(
@@ -37,13 +45,20 @@ class LinkNames(SphinxTransform):
             literal.replace_self(reference)
 
 
-def inside_link(node: nodes.Node) -> bool:
-    """Whether the node is the text of a link or of a heading."""
-    while node is not None:
-        if isinstance(node, nodes.reference | addnodes.pending_xref | nodes.title):
-            return True
+def breakable(name: str) -> list[nodes.Node]:
+    """The text, with places at which HTML may break it."""
+    first, *rest = BREAKS.split(name)
+    children: list[nodes.Node] = [nodes.Text(first)]
+    for part in rest:
+        children += [nodes.raw("", "<wbr>", format="html"), nodes.Text(part)]
+    return children
+
+
+def inside(node: nodes.Node | None, *kinds: type[nodes.Node]) -> bool:
+    """Whether the node is a part of one of these."""
+    while node is not None and not isinstance(node, kinds):
         node = node.parent
-    return False
+    return node is not None
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -20,27 +20,28 @@ class Leaf(NamedTuple):
 
 LEAVES = (
     Leaf("Is the model trained, and stays as it is?", "Frozen model", "posthoc.adjust_logits",
-         "+6.4 ± 0.5, digits", "frozen-model"),
-    Leaf("Two classes, and one is a rare event?", "Threshold", "posthoc.choose_threshold",
-         "recall 1 % to 34 %, Caravan", "threshold"),
+         "+6.4 ± 0.5 on digits", "frozen-model"),
+    Leaf("Is one of two classes a rare event?", "Threshold", "posthoc.choose_threshold",
+         "recall 1 % to 34 %", "threshold"),
     Leaf("May several labels be true at once?", "Multi-label", "sigmoid_asymmetric_loss",
          "not measured", "multi-label"),
-    Leaf("Is nearly everything background?", "One-vs-all detection", "sigmoid_focal_loss",
-         "not measured as detection", "one-vs-all-detection"),
-    Leaf("Are the classes even, or is the rare thing inside a frequent class?", "Rare instance",
-         "difficulty", "digit 8: +4.1 ± 0.5; MNIST 0.1", "a-rare-instance-in-a-common-class"),
+    Leaf("Is nearly all of it background?", "One-vs-all detection", "sigmoid_focal_loss",
+         "no detector measured", "one-vs-all-detection"),
+    Leaf("Is the rare thing inside a frequent class?", "Rare instance", "difficulty",
+         "recall +4.1 ± 0.5", "a-rare-instance-in-a-common-class"),
     Leaf("Are some of the labels wrong?", "Noisy labels", "sampling.mix_uniform",
-         "not measured with flipped labels", "noisy-labels"),
-    Leaf("Thousands of classes?", "Many classes", "logit_adjusted_loss",
-         "+7.8 ± 0.2, but of 45 classes", "thousands-of-classes"),
-    Leaf("Is a class rare?", "Rare class", "effective_number_weights", "+5.0 ± 0.3, digits",
+         "not measured", "noisy-labels"),
+    Leaf("Are there thousands of classes?", "Many classes", "logit_adjusted_loss",
+         "+7.8 ± 0.2 of 45 classes", "thousands-of-classes"),
+    Leaf("Is a class rare?", "Rare class", "effective_number_weights", "+5.0 ± 0.3 on digits",
          "a-rare-class"),
 )  # fmt: skip
 
 STYLE = """
 .map-box { fill: var(--color-background-secondary, #f4f4f4); stroke: #808080; }
-.map-leaf { fill: var(--color-background-primary, #fff); stroke: var(--color-brand-content, #0072b2);
-  stroke-width: 1.5; }
+.map-leaf { fill: var(--color-background-primary, #fff); stroke-width: 1.5;
+  stroke: var(--color-brand-content, #0072b2); }
+.map a { text-decoration: none; }
 .map text { fill: var(--color-foreground-primary, #222); font: 11.5px system-ui, sans-serif; }
 .map .title { font-weight: 600; font-size: 13px; }
 .map .function { font: 10.5px ui-monospace, monospace; fill: var(--color-brand-content, #0072b2); }
@@ -64,7 +65,7 @@ def row(index: int, leaf: Leaf) -> list[str]:
     """A question, the arrow to its leaf and, but for the last, the one to the next question."""
     top = 4 + index * ROW
     middle, right = top + BOX / 2, QUESTION_X + QUESTION_WIDTH
-    lines = textwrap.wrap(leaf.question, 23)
+    lines = textwrap.wrap(leaf.question, 20)
     parts = [box(QUESTION_X, top, QUESTION_WIDTH, "map-box")]
     for number, line in enumerate(lines):
         y = middle + 4 + 14 * (number - (len(lines) - 1) / 2)
