@@ -12,22 +12,15 @@ import pytest
 import jimb
 import jimb.sampling.grain  # which jimb itself does not import
 from examples.benchmark import methods, report
+from tests.helpers import pages
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DIFFICULTY = (ROOT / "docs" / "guides" / "difficulty.md").read_text()
 
 
-def run(page):
-    """The names that all Python blocks of a page leave, run one after the other."""
-    names = {}
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(block, names)
-    return names
-
-
 def test_the_python_example_runs():
-    names = run(README)
+    names = pages.run("README.md")
     assert names["over_gamma"].shape == (4,)
     assert names["gradient"].shape == names["logits"].shape
 
@@ -57,7 +50,7 @@ def test_the_box_lists_the_whole_api():
 
 
 def test_the_page_on_difficulty_runs(capsys):
-    names = run(DIFFICULTY)
+    names = pages.run("docs/guides/difficulty.md")
     assert re.fullmatch(r"worth \d+% of the data, largest 0\.\d\d%\n", capsys.readouterr().out)
     assert np.bincount(names["plan"], minlength=1000).sum() == 1000
     weights, labels = np.asarray(names["weights"], np.float64), np.asarray(names["labels"])
@@ -69,7 +62,7 @@ def test_the_page_on_difficulty_runs(capsys):
 
 
 def test_on_the_page_a_device_s_share_gives_the_sums_of_the_whole():
-    names = run(DIFFICULTY)
+    names = pages.run("docs/guides/difficulty.md")
     logits = names["images"] @ names["params"]
     whole = jimb.difficulty.update(jimb.difficulty.init(1000, 2), logits, names["labels"])
     assert len(names["state"].learned.sharding.device_set) == jax.device_count()

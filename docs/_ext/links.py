@@ -3,6 +3,7 @@
 Long ones may break between their parts, which a table on a phone needs.
 """
 
+import operator
 import re
 
 from docutils import nodes
@@ -10,6 +11,8 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.typing import ExtensionMetadata
+
+import jimb
 
 NAME = re.compile(r"(?:jimb|jax|jnp|optax|nnx|linen|numpy)(?:\.\w+)+")
 BREAKS = re.compile(r"(?<=[._/(=,])(?=\w)")
@@ -29,20 +32,35 @@ class LinkNames(SphinxTransform):
                 continue
             literal.clear()
             literal.extend(breakable(name))
-            if not NAME.fullmatch(name) or inside(literal, nodes.reference, addnodes.pending_xref):
+            target = target_of(name)
+            if target is None or inside(literal, nodes.reference, addnodes.pending_xref):
                 continue
-            first, _, rest = name.partition(".")
             reference = addnodes.pending_xref(
                 "",
                 literal.deepcopy(),
                 refdomain="py",
                 reftype="obj",
-                reftarget=f"{ALIASES.get(first, first)}.{rest}",
+                reftarget=target,
                 refexplicit=True,
                 refwarn=False,
                 refdoc=self.env.docname,
             )
             literal.replace_self(reference)
+
+
+def target_of(name: str) -> str | None:
+    """The full name of what a piece of code names, if it is a name; `jimb.` may be left out."""
+    if not re.fullmatch(r"\w+(?:\.\w+)*", name):
+        return None
+    if NAME.fullmatch(name):
+        first, _, rest = name.partition(".")
+        return f"{ALIASES.get(first, first)}.{rest}"
+    try:
+        operator.attrgetter(name)(jimb)
+    except AttributeError:
+        return None
+    # One word may be a variable as well.
+    return f"jimb.{name}" if "." in name or "_" in name else None
 
 
 def breakable(name: str) -> list[nodes.Node]:
