@@ -16,6 +16,13 @@ collect_ignore += ["docs/conf.py", "docs/_ext", "docs/figures"]
 # Each block of a page is a test.
 pytest_collect_file = pages.SYBIL.pytest()
 
+
+def pytest_itemcollected(item):
+    """Blocks have no decorators."""
+    if item.path.name in pages.SLOW:
+        item.add_marker(pytest.mark.slow)
+
+
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -10,6 +10,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 ROOT = Path(__file__).parents[2]
 # Tests look at what is left by these, and run them themselves.
 LOOKED_AT = ("README.md", "guides/difficulty.md", "guides/mean.md", "guides/schedules.md")
+SLOW = ("after_training.md",)  # some seconds of compilation, of what other tests run as well
 
 
 def begin(names):
