@@ -26,7 +26,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
-    "formulas",
+    "docstrings",
     "links",
     "mathml",
     "notebook",
@@ -41,6 +41,8 @@ autodoc_typehints = "none"
 autodoc_preserve_defaults = True
 napoleon_custom_sections = ["Reference"]
 napoleon_use_ivar = True
+napoleon_use_rtype = False
+napoleon_attr_annotations = False
 maximum_signature_line_length = 60
 add_module_names = False
 toc_object_entries_show_parents = "hide"

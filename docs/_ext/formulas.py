@@ -1,7 +1,4 @@
-"""The formula of each function, which the reference shows below its first sentence."""
-
-from sphinx.application import Sphinx
-from sphinx.util.typing import ExtensionMetadata
+"""The formula of each function, in LaTeX; several lines where one would not fit a phone."""
 
 FORMULAS: dict[str, str | tuple[str, ...]] = {
     "jimb.class_counts": r"n_c = \sum_i m_i \, [y_i = c]",
@@ -146,18 +143,3 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
     "jimb.posthoc.class_means.normalize": r"\frac{x - m}{\|x - m\|}",
     "jimb.posthoc.class_means.logits": r"z_c = -\|x - \mu_c\|^2",
 }
-
-
-def insert(
-    _: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
-) -> None:
-    """Puts the formula behind the first sentence, which is one line."""
-    formula = FORMULAS.get(name, ())
-    for part in reversed((formula,) if isinstance(formula, str) else formula):
-        lines[1:1] = ["", f".. math:: {part}", ""]
-
-
-def setup(app: Sphinx) -> ExtensionMetadata:
-    """Registers the step that every docstring goes through."""
-    app.connect("autodoc-process-docstring", insert)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
