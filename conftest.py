@@ -6,11 +6,22 @@ import gc
 import jax
 import pytest
 
-from tests.helpers import compilation
+from tests.helpers import compilation, pages
 
 # The first imports what only its tables need; the second has a configuration of its own; the third
-# needs an extra.
+# needs an extra, and so does what builds the documentation.
 collect_ignore = ["tests/agreement/make_tables.py", "tests/benchmarks", "tests/mutants"]
+collect_ignore += ["docs/conf.py", "docs/_ext", "docs/figures"]
+
+# Each block of a page is a test.
+pytest_collect_file = pages.SYBIL.pytest()
+
+
+def pytest_itemcollected(item):
+    """Blocks have no decorators."""
+    if item.path.name in pages.SLOW:
+        item.add_marker(pytest.mark.slow)
+
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -170,14 +170,16 @@ def weighted_mean(
     A batch in parts, on several devices or one part after the other, is divided as a whole. What
     to pass, for a detector that divides by its positives, `n` in this part, or by something else:
 
-    | divisor              | `jit`, sharded arrays            | `shard_map`, `axis_name=a`   | (1) |
-    |----------------------|----------------------------------|------------------------------|-----|
-    | sum of weights       | nothing                          | nothing                      |     |
-    | positives, minimum 1 | `normalizer=n, min_normalizer=1` | the same                     | (2) |
-    | a known total        | `normalizer=total`               | the same                     | (2) |
-    | number of examples   | `normalizer=len(x)`              | `normalizer=psum(len(x), a)` | (3) |
-    | 1, for the sum       | `normalizer=1`                   | the same                     | (3) |
-    | M parts, by the mean | `normalizer=total / M`           | the same                     | (2) |
+    ====================  ================================  ============================  ==========
+    divisor               `jit`, sharded arrays             `shard_map`, `axis_name=a`    `pmap` (1)
+    ====================  ================================  ============================  ==========
+    sum of weights        nothing                           nothing
+    positives, minimum 1  `normalizer=n, min_normalizer=1`  the same                      see (2)
+    a known total         `normalizer=total`                the same                      see (2)
+    number of examples    `normalizer=len(x)`               `normalizer=psum(len(x), a)`  see (3)
+    1, for the sum        `normalizer=1`                    the same                      see (3)
+    M parts, by the mean  `normalizer=total / M`            the same                      see (2)
+    ====================  ================================  ============================  ==========
 
     (1) `pmap` and `vmap` with an axis name, and `shard_map` with `check_vma=False`: there JAX does
     not say whether a traced `n` is of this part or of all, which raises. (2) A Python number is

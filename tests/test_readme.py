@@ -1,6 +1,5 @@
-"""What README and the page on difficulty say runs, and what README says is here is here."""
+"""README is short, what it says runs, and its figures are those of the pages that it links."""
 
-import inspect
 import operator
 import re
 from pathlib import Path
@@ -10,53 +9,50 @@ import numpy as np
 import pytest
 
 import jimb
-import jimb.sampling.grain  # which jimb itself does not import
+from tests.helpers import pages
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DIFFICULTY = (ROOT / "docs" / "guides" / "difficulty.md").read_text()
-
-
-def run(page):
-    """The names that all Python blocks of a page leave, run one after the other."""
-    names = {}
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(block, names)
-    return names
+WHICH_METHOD = (ROOT / "docs" / "which_method.md").read_text()
+SECTIONS = WHICH_METHOD.split("\n## ")[1:]
 
 
 def test_the_python_example_runs():
-    names = run(README)
+    names = pages.run("README.md")
     assert names["over_gamma"].shape == (4,)
     assert names["gradient"].shape == names["logits"].shape
 
 
-BOX = README.partition("## What is in the box")[2].partition("\n## ")[0]
+def test_readme_can_be_read_in_one_go():
+    assert len(README.splitlines()) <= 120
 
 
-@pytest.mark.parametrize("row", re.findall(r"^\| .*`.* \|$", BOX, re.MULTILINE))
-def test_what_the_box_lists_exists(row):
-    _, _, functions, _ = (cell.strip() for cell in row.split("|"))
-    names = re.findall(r"`([A-Za-z_0-9.…]+)`", functions)
-    assert names
-    module = names[0].rpartition(".")[0]
-    for name in names:
-        if name.startswith("…"):
-            name = "class_balanced" + name[1:]
-        path = name if "." in name or not module else f"{module}.{name}"
-        operator.attrgetter(path)(jimb)
+PROBLEMS = README.partition("## Which method for my problem")[2].partition("\n## ")[0]
+ROWS = re.findall(r"^\| \[.*$", PROBLEMS, re.MULTILINE)
 
 
-def test_the_box_lists_the_whole_api():
-    """Every public function of jimb, but for what belongs to a state that is listed."""
-    for module in (jimb, jimb.sampling, jimb.metrics, jimb.mining, jimb.posthoc):
-        for name, value in vars(module).items():
-            if inspect.isfunction(value) and not name.startswith("_"):
-                assert name in BOX or name.replace("class_balanced", "…") in BOX, name
+@pytest.mark.parametrize("row", ROWS)
+def test_a_problem_has_functions_an_example_and_figures_that_its_page_has(row):
+    _, problem, functions, example, effects, _ = (cell.strip() for cell in row.split("|"))
+    for name in re.findall(r"`([\w.]+)`", functions):
+        operator.attrgetter(name)(jimb)
+    if example:
+        assert (ROOT / "examples" / example.strip("`") / "__main__.py").is_file()
+    anchor = re.search(r"which_method\.md#([\w-]+)", problem)[1]
+    (section,) = (s for s in SECTIONS if s.partition("\n")[0].lower().replace(" ", "-") == anchor)
+    (summary,) = re.findall(rf"^\| \[.*\(#{anchor}\).*$", WHICH_METHOD, re.MULTILINE)
+    said = set(re.findall(r"\d+\.\d ± \d\.\d", effects))
+    assert said or "not measured" in effects
+    assert said <= set(re.findall(r"\d+\.\d ± \d\.\d", section + summary))
+
+
+def test_readme_has_all_problems_of_the_page():
+    assert len(ROWS) == len(SECTIONS) == 8
 
 
 def test_the_page_on_difficulty_runs(capsys):
-    names = run(DIFFICULTY)
+    names = pages.run("docs/guides/difficulty.md")
     assert re.fullmatch(r"worth \d+% of the data, largest 0\.\d\d%\n", capsys.readouterr().out)
     assert np.bincount(names["plan"], minlength=1000).sum() == 1000
     weights, labels = np.asarray(names["weights"], np.float64), np.asarray(names["labels"])
@@ -68,7 +64,7 @@ def test_the_page_on_difficulty_runs(capsys):
 
 
 def test_on_the_page_a_device_s_share_gives_the_sums_of_the_whole():
-    names = run(DIFFICULTY)
+    names = pages.run("docs/guides/difficulty.md")
     logits = names["images"] @ names["params"]
     whole = jimb.difficulty.update(jimb.difficulty.init(1000, 2), logits, names["labels"])
     assert len(names["state"].learned.sharding.device_set) == jax.device_count()

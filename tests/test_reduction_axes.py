@@ -2,7 +2,6 @@
 
 import functools
 import re
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jimb
+from tests.helpers import pages
 from tests.helpers.losses_table import assert_close
 
 ROWS, DEVICES = 16, 8
@@ -234,16 +234,10 @@ def test_a_message_from_inside_shard_map():
 
 # Micro-batches.
 
-PAGE = (Path(__file__).parent.parent / "docs" / "guides" / "mean.md").read_text()
-
 
 @pytest.fixture(scope="module")
 def page():
-    names = {}
-    with jax.numpy_dtype_promotion("standard"):  # optax.MultiSteps promotes
-        for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-            exec(block, names)
-    return names
+    return pages.run("docs/guides/mean.md")
 
 
 def large_batch_gradient(names):

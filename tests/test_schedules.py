@@ -1,6 +1,5 @@
 """The page on schedules: its blocks run, and each step's weights are those of the papers."""
 
-import re
 from pathlib import Path
 
 import jax
@@ -10,6 +9,7 @@ import optax
 import pytest
 
 import jimb
+from tests.helpers import pages
 
 PAGE = (Path(__file__).parent.parent / "docs" / "guides" / "schedules.md").read_text()
 T, STEPS, EPOCHS, N, K = 60, 10, 6, 1000, 3
@@ -17,10 +17,7 @@ T, STEPS, EPOCHS, N, K = 60, 10, 6, 1000, 3
 
 @pytest.fixture(scope="module")
 def page():
-    names = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, names)
-    return names
+    return pages.run("docs/guides/schedules.md")
 
 
 @pytest.fixture(scope="module")

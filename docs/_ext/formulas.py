@@ -1,0 +1,145 @@
+"""The formula of each function, in LaTeX; several lines where one would not fit a phone."""
+
+FORMULAS: dict[str, str | tuple[str, ...]] = {
+    "jimb.class_counts": r"n_c = \sum_i m_i \, [y_i = c]",
+    "jimb.take_class": r"t_y \quad\text{or}\quad \sum_c y_c \, t_c",
+    "jimb.weighted_mean": r"\frac{\sum_i m_i w_i v_i}{\sum_i m_i w_i}",
+    "jimb.sweep": r"\big\{\, f(a, b) : a \in A,\; b \in B \,\big\}",
+    "jimb.counting.merge": r"n_c = n_c^{(1)} + n_c^{(2)}",
+    "jimb.inverse_frequency_weights": r"w_c = K \, \frac{n_c^{-p}}{\sum_k n_k^{-p}}",
+    "jimb.effective_number": r"E_n = \frac{1 - \beta^n}{1 - \beta}",
+    "jimb.effective_number_weights": (
+        r"w_c = K \, \frac{1 / E_{n_c}}{\sum_k 1 / E_{n_k}}",
+        r"E_n = \frac{1 - \beta^n}{1 - \beta}",
+    ),
+    "jimb.mean_one": (
+        r"w'_c = \frac{w_c}{\sum_k \pi_k w_k}",
+        r"\pi_c = \frac{n_c}{\sum_k n_k}",
+    ),
+    "jimb.single_class_weight": r"w_c = \begin{cases} m & c = k \\ 1 & c \neq k \end{cases}",
+    "jimb.balanced_alpha": r"\alpha = \frac{n_-}{n_+ + n_-}",
+    "jimb.softmax_cross_entropy_loss": (
+        r"-\sum_c w_c \, y_c \log p_c",
+        r"p = \operatorname{softmax}(z)",
+    ),
+    "jimb.softmax_focal_loss": r"-w_y \, (1 - p_y)^{\gamma} \log p_y",
+    "jimb.sigmoid_cross_entropy_loss": (
+        r"-\big[\, w_+ \, y \log p + (1 - y) \log(1 - p) \,\big]",
+        r"p = \sigma(z)",
+    ),
+    "jimb.sigmoid_focal_loss": r"-\alpha_t \, (1 - p_t)^{\gamma} \log p_t",
+    "jimb.sigmoid_asymmetric_loss": (
+        r"-y \, (1 - p)^{\gamma_+} \log p - (1 - y) \, p_m^{\gamma_-} \log(1 - p_m)",
+        r"p_m = \max(p - m, 0)",
+    ),
+    "jimb.class_balanced_softmax_loss": (
+        r"-w_y \log p_y",
+        r"w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}",
+    ),
+    "jimb.class_balanced_sigmoid_loss": (
+        r"-w_y \sum_c \log \sigma(z_c^t)",
+        r"w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}",
+    ),
+    "jimb.class_balanced_focal_loss": (
+        r"-w_y \sum_c (1 - p_c^t)^{\gamma} \log p_c^t",
+        r"w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}",
+    ),
+    "jimb.one_vs_all_bias_init": r"b_c = -\log(K - 1)",
+    "jimb.balanced_softmax_loss": r"-\log \frac{n_y \, e^{z_y}}{\sum_c n_c \, e^{z_c}}",
+    "jimb.logit_adjusted_loss": (
+        r"-\log \frac{e^{z_y + \tau \log \pi_y}}{\sum_c e^{z_c + \tau \log \pi_c}}"
+    ),
+    "jimb.ldam_loss": (
+        r"-\log \frac{e^{s (z_y - m_y)}}{e^{s (z_y - m_y)} + \sum_{c \neq y} e^{s z_c}}",
+        r"m_c = m \Big(\frac{n_c}{\min_k n_k}\Big)^{-1/4}",
+    ),
+    "jimb.vs_loss": (
+        r"-\log \frac{e^{\Delta_y z_y + \iota_y}}{\sum_c e^{\Delta_c z_c + \iota_c}}",
+        r"\Delta_c = \Big(\frac{n_c}{n_{\max}}\Big)^{\gamma}, \quad \iota_c = \tau \log \pi_c",
+    ),
+    "jimb.cosine_logits": r"z_c = \frac{f \cdot w_c}{\|f\| \, \|w_c\|}",
+    "jimb.difficulty.psi": (
+        r"d_u = \min(\Delta_y, 0) \, r_y + \sum_{j \neq y} \max(\Delta_j, 0) \, r_j",
+        r"d_l = \max(\Delta_y, 0) \, r_y + \sum_{j \neq y} \min(\Delta_j, 0) \, r_j",
+        r"\Delta_j = p_j - p'_j, \quad r_j = \log p_j - \log p'_j",
+    ),
+    "jimb.difficulty.score": r"D_i = \frac{c + \sum_t d_{u,i}(t)}{c + \sum_t d_{l,i}(t)}",
+    "jimb.difficulty.sampling_weights": r"w_i = \frac{D_i}{\sum_j D_j}",
+    "jimb.difficulty.class_prior": r"q_k = \frac{\sum_{i : y_i = k} w_i}{\sum_i w_i}",
+    "jimb.difficulty.effective_sample_size": r"\frac{\big(\sum_i w_i\big)^2}{\sum_i w_i^2}",
+    "jimb.difficulty.last_loss.score": r"w_i = -\log p_{i, y_i}",
+    "jimb.difficulty.forgetting.score": (
+        r"w_i = \sum_t \big[\, \text{right at } t - 1,\ \text{wrong at } t \,\big]"
+    ),
+    "jimb.difficulty.data_map.confidence": r"\mu_i = \frac{1}{T} \sum_t p_{i, y_i}(t)",
+    "jimb.difficulty.data_map.variability": (
+        r"\sigma_i = \sqrt{\frac{1}{T} \sum_t \big(p_{i, y_i}(t) - \mu_i\big)^2}"
+    ),
+    "jimb.difficulty.data_map.correctness": (
+        r"\frac{1}{T} \sum_t \big[\operatorname{argmax} z_i(t) = y_i\big]"
+    ),
+    "jimb.difficulty.class_wise.accuracy": r"A_k = \frac{\text{right of class } k}{n_k}",
+    "jimb.difficulty.class_wise.score": (
+        r"w_k = (1 - A_k)^{\tau}",
+        r"\tau = 2 \, \sigma(b), \quad b = \frac{\max A}{\min A + 0.01} - 1",
+    ),
+    "jimb.sampling.class_power": r"w_i = \frac{n_{y_i}^{q - 1}}{\sum_c n_c^{q}}",
+    "jimb.sampling.mix_uniform": r"w'_i = (1 - a) \frac{w_i}{\sum_j w_j} + \frac{a}{M}",
+    "jimb.sampling.clip_quantile": r"w'_i = \min(w_i, Q_q)",
+    "jimb.sampling.epoch_plan": (
+        r"n_i \in \{\lfloor c_i \rfloor, \lceil c_i \rceil\}",
+        r"\operatorname{E}[n_i] = c_i = N \frac{w_i}{\sum_j w_j}",
+    ),
+    "jimb.sampling.undersample_plan": r"v_c = \min(n_c, t)",
+    "jimb.sampling.oversample_plan": r"v_c = \max(n_c, t)",
+    "jimb.sampling.balanced_plan": r"v_c = t",
+    "jimb.sampling.label_shuffle_plan": r"v_c = \max_k n_k",
+    "jimb.sampling.interpolate_within_class": (
+        r"x + u \, (x' - x)",
+        r"u \sim \operatorname{U}[0, 1), \quad y' = y",
+    ),
+    "jimb.sampling.grain.WeightedSelection": r"P(i) = \frac{w_i}{\sum_j w_j}",
+    "jimb.sampling.grain.ClassBalancedSelection": r"P(c) = \frac{n_c^{q}}{\sum_k n_k^{q}}",
+    "jimb.sampling.grain.LabelShuffledSelection": r"v_c = \max_k n_k",
+    "jimb.mining.hard_example_weights": (
+        r"w_i = [\text{loss } i \text{ is among the } k \text{ largest}]",
+        r"k = \min(n, \max(\lceil \kappa n \rceil, \text{floor}))",
+    ),
+    "jimb.metrics.accuracy": r"\frac{\sum_c C_{cc}}{\sum_{ij} C_{ij}}",
+    "jimb.metrics.balanced_accuracy": r"\frac{1}{K} \sum_c R_c",
+    "jimb.metrics.geometric_mean": r"\Big(\prod_c R_c\Big)^{1/K}",
+    "jimb.metrics.macro_f1": r"\frac{1}{K} \sum_c F_c",
+    "jimb.metrics.f1": r"\frac{2 \, TP}{2 \, TP + FP + FN}",
+    "jimb.metrics.matthews_correlation": (
+        r"\frac{\sum_c TP_c \, TN_c - \sum_c FP_c \, FN_c}{\sqrt{\sum_c t_c (s - t_c) \, "
+        r"\sum_c p_c (s - p_c)}}"
+    ),
+    "jimb.metrics.per_class_recall": r"R_c = \frac{C_{cc}}{\sum_j C_{cj}}",
+    "jimb.metrics.per_class_precision": r"P_c = \frac{C_{cc}}{\sum_i C_{ic}}",
+    "jimb.metrics.per_class_f1": r"F_c = \frac{2 \, C_{cc}}{\sum_j (C_{cj} + C_{jc})}",
+    "jimb.metrics.shot_accuracy": (
+        r"\frac{1}{|G|} \sum_{c \in G} R_c",
+        r"G \text{ many, medium or few}",
+    ),
+    "jimb.metrics.expected_cost": r"\frac{\sum_{ij} C_{ij} \, \text{cost}_{ij}}{\sum_{ij} C_{ij}}",
+    "jimb.posthoc.move_threshold": r"\frac{p}{1 - p} > \frac{n_+}{n_-}",
+    "jimb.posthoc.correct_prior": (
+        r"p'_c = \frac{p_c \, \pi'_c / \pi_c}{\sum_k p_k \, \pi'_k / \pi_k}"
+    ),
+    "jimb.posthoc.adjust_logits": r"z'_c = z_c - \tau \log \pi_c",
+    "jimb.posthoc.tau_normalize": r"w'_c = \frac{w_c}{\|w_c\|^{\tau}}",
+    "jimb.posthoc.scale_logits": r"z'_c = s_c \, z_c",
+    "jimb.posthoc.choose": (
+        r"\operatorname{argmax}_{v \in \text{grid}} \; \text{criterion}(\text{predict}(v), y)"
+    ),
+    "jimb.posthoc.choose_threshold": (
+        r"\operatorname{argmax}_{t} \; \text{criterion}\big([p \geq t], y\big)"
+    ),
+    "jimb.posthoc.class_means.update": (
+        r"\mu_c \leftarrow \mu_c + \frac{\sum_i (x_i - \mu_c)}{n_c + b_c}"
+    ),
+    "jimb.posthoc.class_means.merge": r"\mu_c = \frac{n_c \mu_c + n'_c \mu'_c}{n_c + n'_c}",
+    "jimb.posthoc.class_means.center": r"m = \frac{\sum_c n_c \mu_c}{\sum_c n_c}",
+    "jimb.posthoc.class_means.normalize": r"\frac{x - m}{\|x - m\|}",
+    "jimb.posthoc.class_means.logits": r"z_c = -\|x - \mu_c\|^2",
+}
