@@ -1,4 +1,4 @@
-"""The trainings that `stores.py` looks at: the odd/even task of `examples/parity`, with CE.
+"""The trainings that `proofs/stores.py` looks at: the odd/even task of `examples/parity`, with CE.
 
 Several seeds train together in one `vmap`; the leading axis S of every array is the seed.
 """

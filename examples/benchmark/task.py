@@ -1,4 +1,4 @@
-"""A task: the training sets of all trials, the test set, how they are made."""
+"""What a task is, and how each kind is made from its data."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The tasks: the training sets of all trials, the test set, how they are trained.
+"""The tasks by name: of which data, and how they are trained.
 
 Digits, odd/even parity, long-tailed Fashion-MNIST in three forms, two rare events in tables,
 WordNet's glosses, and long-tailed CIFAR. Training settings are those that suit cross-entropy, the
