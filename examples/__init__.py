@@ -8,7 +8,7 @@ import importlib.util
 import sys
 
 # What the extra `examples` brings, by the names under which it is imported.
-EXTRA = ("equinox", "flax", "matplotlib", "orbax", "rdata", "sklearn", "tqdm", "tyro")
+EXTRA = ("equinox", "flax", "matplotlib", "optax", "orbax", "rdata", "sklearn", "tqdm", "tyro")
 
 
 def check_extra() -> None:
