@@ -1,5 +1,6 @@
 """The documentation site: `sphinx-build -W --keep-going -b html docs out/site`.
 
+Sphinx with MyST, as JAX, Flax and Optax have it, so that names link to their references as well.
 Nothing is fetched, neither at the build nor by the reader: formulas become MathML, and the links to
 JAX, Optax, Flax and NumPy are resolved with `-t online` only, which loads their inventories.
 """

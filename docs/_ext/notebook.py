@@ -11,6 +11,7 @@ def write(app: Sphinx, error: Exception | None) -> None:
     """Converts the page after an HTML build."""
     if error is None and app.builder.format == "html":
         notebook = jupytext.read(Path(app.srcdir) / "start.md", fmt="md")
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         jupytext.write(notebook, Path(app.outdir) / "start.ipynb")
 
 
