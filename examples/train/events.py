@@ -30,8 +30,7 @@ class Events:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.flushed = folder, time.monotonic()
-        for earlier in folder.glob("events.out.tfevents.*"):
-            earlier.unlink()
+        self.earlier = list(folder.glob("events.out.tfevents.*"))
 
     @functools.cached_property
     def _records(self) -> Any:
@@ -66,9 +65,16 @@ class Events:
 
     def flush(self) -> None:
         """What was written can be seen from now on."""
-        with self._told():
-            self._records.flush()
+        if "_records" in vars(self):
+            with self._told():
+                self._records.flush()
         self.flushed = time.monotonic()
+
+    def drop_earlier(self) -> None:
+        """Removes the earlier files, once this one has what it repeats of them."""
+        self.flush()
+        for path in self.earlier:
+            path.unlink()
 
     def close(self) -> None:
         """Ends the file, if there is one."""

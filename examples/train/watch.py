@@ -31,6 +31,8 @@ class Watch:
             self._write_call(last, progress.losses[first:last])
         for row in log.rows(progress.epochs[: done // self.job.steps], self.job.steps):
             self._write_epoch(row)
+        if self.events is not None:
+            self.events.drop_earlier()
 
     def __enter__(self) -> Watch:
         return self

@@ -142,6 +142,8 @@ def test_events_replace_those_of_an_earlier_process(tmp_path):
         written = events.Events(tmp_path)
         for step, value in enumerate(values):
             written.write(step, {"a": value, "b": -value})
+        assert len(list(tmp_path.iterdir())) == 1 + len(written.earlier)
+        written.drop_earlier()
         written.close()
         assert len(list(tmp_path.iterdir())) == 1
         pairs = [(("a", step, x), ("b", step, -x)) for step, x in enumerate(values)]
