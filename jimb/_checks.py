@@ -84,7 +84,7 @@ def class_logits(logits: Any) -> Array:
 def class_table(name: str, values: Any, logits: Array) -> Array:
     """Non-negative numbers `[K]`, one per class of the logits; NaN where traced ones are not."""
     table = bounded(name, per_class(name, values), 0.0, dtype=compute_dtype(logits))
-    same_shape(name, table, logits.shape[-1:], "one number per class")
+    one_per_class(name, table, logits)
     return table
 
 
@@ -166,6 +166,16 @@ def same_shape(name: str, array: Array | np.ndarray, shape: tuple[int, ...], of:
         raise ValueError(
             f"{name} must have the shape {list(shape)} of {of}, got {describe(array)}; {advice}."
         )
+
+
+def one_per_class(name: str, table: Array, logits: Array) -> None:
+    """ValueError unless there is a number for each class of the logits."""
+    if logits.shape[-1] == 1 != table.shape[0]:
+        raise ValueError(
+            f"{name} are of {table.shape[0]} classes and logits {list(logits.shape)} of one; give "
+            "a logit for each class, or take a sigmoid loss for one logit per example."
+        )
+    same_shape(name, table, logits.shape[-1:], "one number per class")
 
 
 def boolean(name: str, value: Any) -> Bool[Array, "..."]:

@@ -211,7 +211,7 @@ def _weights(
 ) -> Float[Array, " K"]:
     n = _checks.per_class("counts", counts)
     weights = effective_number_weights(n, beta=beta, allow_empty=True)
-    _checks.same_shape("counts", weights, logits.shape[-1:], "one number per class")
+    _checks.one_per_class("counts", weights, logits)
     if _checks.on_host(n) and not np.any(n):
         raise ValueError("counts are all 0: no class has a weight; count the training set first.")
     return noticed(

@@ -181,5 +181,5 @@ def affine(z: Array, factor: Array | None, shift: Array | None) -> Array:
 def _class_table(class_weights: ArrayLike, logits: Array) -> Array:
     given = _checks.per_class("class_weights", class_weights)
     table = _checks.bounded("class_weights", given, 0.0, dtype=logits.dtype)
-    _checks.same_shape("class_weights", table, logits.shape[-1:], "one number per class")
+    _checks.one_per_class("class_weights", table, logits)
     return table

@@ -45,6 +45,7 @@ BAD_CALLS = [
             ((Z, Y), {"where": Y}, TypeError, "where must be boolean"),
             ((Z, Y), {"where": YB == 0}, ValueError, r"where must have the shape \[2\]"),
             ((Z, Y), {"class_weights": np.ones(2)}, ValueError, "class_weights must have"),
+            ((Z[:, :1], Y * 0), {"class_weights": N}, ValueError, "for one logit per example"),
             ((Z, Y), {"class_weights": -np.ones(3)}, ValueError, "class_weights must lie in"),
         ]
     ],
