@@ -16,3 +16,19 @@ def laid_out_like(x: Array, other: Array) -> Array:
     mesh = own if wanted.mesh.empty else wanted
     laid_out: Array = jax.sharding.reshard(x, mesh.update(spec=spec))
     return laid_out
+
+
+def classes_laid_out_like(x: Array, other: Array) -> Array:
+    """`x` with its last axis in the layout of that of `other`, unless it has one entry."""
+    own, wanted = jax.typeof(x).sharding, jax.typeof(other).sharding
+    if x.shape[-1] == 1 or own.spec[-1] == wanted.spec[-1]:
+        return x
+    mesh = own if wanted.mesh.empty else wanted
+    spec = PartitionSpec(*own.spec[:-1], wanted.spec[-1])
+    laid_out: Array = jax.sharding.reshard(x, mesh.update(spec=spec))
+    return laid_out
+
+
+def classes_divided(x: Array) -> bool:
+    """Whether the type says that the last axis lies on several devices; on Auto meshes it cannot."""
+    return jax.typeof(x).sharding.spec[-1] is not None

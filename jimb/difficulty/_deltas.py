@@ -58,7 +58,7 @@ def deltas(
     safe, valid = _labels.in_range(labels, num_classes)
     r = now.log_p - before.log_p
     # The true class unlearns by falling, every other class by rising: positive is unlearned.
-    is_label = _labels.one_hot(safe, num_classes)
+    is_label = _labels.one_hot(safe, now.p)
     # |p - q|, where p may be a product.
     distance = jnp.maximum(now.p, before.p) - jnp.minimum(now.p, before.p)
     terms = distance * jnp.where(is_label, -r, r)

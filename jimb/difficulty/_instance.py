@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 
 from jimb import _checks
 from jimb._exports import exported
-from jimb._layout import laid_out_like
+from jimb._layout import classes_divided, laid_out_like
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Bool, Float
 from jimb.difficulty import _deltas, _ordered, _quick, _rows
@@ -154,8 +154,11 @@ _LARGE = 2**24  # predictions
 
 
 def _bits_do_not_matter(stored: Array | None, logits: Array) -> bool:
-    """In float64, and for a large store of three digits: there it is the time that counts."""
-    if compute_dtype(logits) != jnp.float32:
+    """In float64, and for a large store of three digits: there it is the time that counts.
+
+    Nor with divided classes: a sum in one order would move them, one in any order one number a row.
+    """
+    if compute_dtype(logits) != jnp.float32 or classes_divided(logits):
         return True
     return stored is not None and stored.dtype.itemsize < 4 and stored.size >= _LARGE
 
@@ -204,6 +207,7 @@ def _added(
     stored = None
     if state.log_probs is not None:
         stored = (log_p + after).astype(state.log_probs.dtype)
+        stored = laid_out_like(stored, state.log_probs)
     return DifficultyState(
         state.unlearned + unlearned.astype(state.unlearned.dtype),
         state.learned + learned.astype(state.learned.dtype),

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jimb import _checks
-from jimb._layout import laid_out_like
+from jimb._layout import classes_divided, laid_out_like
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty import _deltas, _ordered, _quick
@@ -49,7 +49,7 @@ def psi(
     _checks.same_shape("previous_logits", before, now.shape, "logits")
     before = laid_out_like(before, now)
     dtype = compute_dtype(now, before)
-    by = _ordered if dtype == jnp.float32 else _quick
+    by = _ordered if dtype == jnp.float32 and not classes_divided(now) else _quick
     moved_to, moved_from = (_deltas.predict(z, dtype, by) for z in (now, before))
     return _deltas.deltas(moved_to, moved_from, array, by)
 

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from jimb._labels import in_range
+from jimb._labels import at_label, in_range
 from jimb._typing import Array, Bool, Float, Integer
 
 
@@ -17,7 +17,7 @@ def right(
     safe, valid = in_range(labels, logits.shape[-1])
     label = jnp.expand_dims(safe, -1)
     largest = jnp.max(logits, axis=-1, keepdims=True)  # NaN if there is one: not > -inf
-    own = jnp.take_along_axis(logits, label, axis=-1, mode="clip")
+    own = at_label(logits, safe)
     top = jnp.squeeze((own == largest) & (largest > -jnp.inf), -1)
     classes = jnp.arange(logits.shape[-1], dtype=jnp.int32).reshape((1,) * labels.ndim + (-1,))
     tied_before = jnp.any((logits == largest) & (classes < label), axis=-1)

@@ -191,7 +191,7 @@ def _one_vs_all_loss(
     given, array, mask = _checked(logits, labels, where)
     z = prepare(given, mask)
     safe, valid = _labels.in_range(array, z.shape[-1])
-    is_label = _labels.one_hot(safe, z.shape[-1])
+    is_label = _labels.one_hot(safe, z)
     focus = None if gamma is None else focusing(gamma, array.shape, z.dtype, per_class=True)
     losses = jnp.sum(one_vs_all(z, is_label, focus), axis=-1)
     weights = _labels.look_up(_weights(counts, beta, given, array, mask).astype(z.dtype), safe)

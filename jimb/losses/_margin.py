@@ -23,7 +23,7 @@ def softmax_margin(
     Labels outside [0, K) give a finite number of no meaning.
     """
     largest = jnp.max(logits, axis=-1)
-    target = jnp.take_along_axis(logits, jnp.expand_dims(labels, -1), axis=-1, mode="clip")
+    target = _labels.at_label(logits, labels)
     _, total = _odds(logits, labels)
     # Neither a sum near its largest, _SCALE, nor one far below may lose digits or vanish.
     large = total > 1
@@ -49,13 +49,13 @@ def _odds(logits: Array, labels: Array) -> tuple[Array, Array]:
     largest = jnp.max(logits, axis=-1, keepdims=True)
     shifted = jnp.where(jnp.isfinite(largest), logits - largest, 0)
     root = jnp.exp(shifted * 0.5) * math.sqrt(_SCALE)
-    odds = jnp.where(_labels.one_hot(labels, logits.shape[-1]), 0, root * root)
+    odds = jnp.where(_labels.one_hot(labels, logits), 0, root * root)
     return odds, jnp.sum(odds, axis=-1)
 
 
 def _margin_rule(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
     logits, labels = primals
-    is_label = _labels.one_hot(labels, logits.shape[-1])
+    is_label = _labels.one_hot(labels, logits)
     slopes = jnp.where(is_label, -1, _shares(logits, labels))
     return softmax_margin(logits, labels), jnp.sum(slopes * tangents[0], axis=-1)
 

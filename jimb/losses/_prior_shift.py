@@ -141,7 +141,7 @@ def ldam_loss(
     smallest = jnp.min(jnp.where(n == 0, jnp.inf, n))
     margins = largest * jnp.where(n == 0, 1, n / smallest) ** -0.25
     safe, _ = _labels.in_range(ids, z.shape[-1])
-    is_label = _labels.one_hot(safe, z.shape[-1])
+    is_label = _labels.one_hot(safe, z)
     shift = jnp.where(is_label, -s * jnp.expand_dims(_labels.look_up(margins, safe), -1), 0)
     return softmax_loss(z, ids, factor=s, shift=shift, where=where)
 

@@ -38,11 +38,11 @@ def _odds(z: Array, label: Array, table: Array | None) -> tuple[Array, Array]:
     largest = jnp.max(z, axis=-1, keepdims=True)
 
     def at(class_: Array) -> Array:
-        return jnp.square(root_of_odds(_at(z, class_), largest))
+        return jnp.square(root_of_odds(_labels.at_label(z, class_), largest))
 
     # Stored once, without those two: what reads it for them would make XLA store it twice.
     odds = jnp.square(root_of_odds(z, largest))
-    is_label = _labels.one_hot(label, z.shape[-1])
+    is_label = _labels.one_hot(label, z)
     at_label = at(label)
     if table is None:
         odds = jnp.where(is_label, 0, odds)
@@ -51,7 +51,7 @@ def _odds(z: Array, label: Array, table: Array | None) -> tuple[Array, Array]:
     else:
         heaviest = jnp.argmax(table, axis=-1).astype(jnp.int32)
         heaviest = jnp.broadcast_to(heaviest.reshape((1,) * label.ndim), label.shape)
-        is_heaviest = _labels.one_hot(heaviest, z.shape[-1])
+        is_heaviest = _labels.one_hot(heaviest, z)
         at_heaviest = at(heaviest)
         odds = jnp.where(is_label | is_heaviest, 0, odds)
         rest = jnp.sum(odds, axis=-1, keepdims=True)
@@ -83,7 +83,7 @@ def _loss(z: Array, label: Array, spread: Array, peak: Array, table: Array | Non
         depth = _weighted(table, depth)
     everywhere = jnp.sum(depth, axis=-1, keepdims=True) + _total(z, table) * log
     # Of the label's own logit: for one entry of the difference XLA would store all of it.
-    of_label = jnp.max(z, axis=-1, keepdims=True) - _at(z, label) + log
+    of_label = jnp.max(z, axis=-1, keepdims=True) - _labels.at_label(z, label) + log
     losses = jnp.squeeze(_product(spread, everywhere) + _product(peak, of_label), -1)
     return jnp.where(jnp.isfinite(jnp.max(z, axis=-1)), losses, jnp.nan)
 
@@ -93,7 +93,7 @@ def _loss_rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Arr
     z_dot, _, spread_dot, peak_dot, table_dot = tangents
     losses = _loss(*primals)
     of = _classes(z, label, table)
-    is_label = _labels.one_hot(label, z.shape[-1])
+    is_label = _labels.one_hot(label, z)
     tangent = jnp.zeros_like(losses)
     finite = jnp.expand_dims(~jnp.isnan(losses), -1)
 
@@ -121,10 +121,6 @@ def _depth(z: Array) -> Array:
     return jnp.max(z, axis=-1, keepdims=True) - z
 
 
-def _at(x: Array, label: Array) -> Array:
-    return jnp.take_along_axis(x, jnp.expand_dims(label, -1), axis=-1, mode="clip")
-
-
 def _product(t: Array, x: Array) -> Array:
     return jnp.where(t == 0, 0, t * x)
 
@@ -148,7 +144,7 @@ def _others(z: Array, table: Array | None) -> Array | float:
     """`Σ_{j≠c} w_j` for each c; of the largest not as the difference of two near sums."""
     if table is None:
         return float(z.shape[-1] - 1)
-    is_top = _labels.one_hot(jnp.argmax(table, axis=-1).astype(jnp.int32), table.shape[-1])
+    is_top = _labels.one_hot(jnp.argmax(table, axis=-1).astype(jnp.int32), table)
     but_top = jnp.sum(jnp.where(is_top, 0, table), axis=-1, keepdims=True)
     top = jnp.max(table, axis=-1, keepdims=True)
     return jnp.where(is_top, but_top, (but_top - table) + top)

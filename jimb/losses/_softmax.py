@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
+from jimb._layout import classes_laid_out_like
 from jimb._numerics import weigh
 from jimb._typing import Array, ArrayLike, Float
 from jimb.losses._elements import finish, focusing, prepare
@@ -164,18 +165,23 @@ def affine(z: Array, factor: Array | None, shift: Array | None) -> Array:
     if factor is None and shift is None:
         return z
     if shift is not None:
-        shift = jnp.broadcast_to(shift, z.shape)
+        shift = _per_class(shift, z)
         z = jnp.where(shift == -jnp.inf, -jnp.inf, z)
     finite = jnp.isfinite(z)
     largest = jnp.max(z, axis=-1, keepdims=True, where=finite, initial=-jnp.inf)
     largest = jax.lax.stop_gradient(jnp.where(jnp.isfinite(largest), largest, 0))
     moved = jnp.where(finite, z, largest) - largest
     if factor is not None:
-        scale = jnp.broadcast_to(factor, z.shape)
+        scale = _per_class(factor, z)
         moved = scale * moved + (scale - jnp.max(factor)) * largest
     if shift is not None:
         moved = moved + shift
     return jnp.where(finite, moved, z)
+
+
+def _per_class(x: Array, z: Array) -> Array:
+    """Axes of 1 in front, classes laid out like those of z: spread out it would be whole again."""
+    return classes_laid_out_like(x.reshape((1,) * (z.ndim - x.ndim) + x.shape), z)
 
 
 def _class_table(class_weights: ArrayLike, logits: Array) -> Array:
