@@ -30,5 +30,5 @@ def classes_laid_out_like(x: Array, other: Array) -> Array:
 
 
 def classes_divided(x: Array) -> bool:
-    """Whether the type says that the last axis lies on several devices; on Auto meshes it cannot."""
+    """Whether the type, which knows of Explicit meshes, says that the last axis is divided."""
     return jax.typeof(x).sharding.spec[-1] is not None

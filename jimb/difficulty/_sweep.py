@@ -164,7 +164,10 @@ def _on_shares(
     def divided(x: Array) -> Array:
         if padding:
             x = jnp.pad(replicated(x), [(0, padding)] + [(0, 0)] * (x.ndim - 1))
-        laid_out: Array = jax.sharding.reshard(x, share) if by_type else x
+        if not by_type:
+            return x
+        rest = jax.typeof(x).sharding.spec[1:]  # the classes of a store may be divided, too
+        laid_out: Array = jax.sharding.reshard(x, PartitionSpec(axis, *rest))
         return laid_out
 
     swept: State
