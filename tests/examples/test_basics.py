@@ -78,6 +78,7 @@ def test_sampling_plan(capsys):
     assert all(mean < ten for _, ten in between)
 
 
+@pytest.mark.slow
 def test_difficulty(capsys):
     _, alike, default, (_, *sharp) = numbers("04", capsys)
     assert alike[0] == 1 > default[0] > 0.75 > sharp[0] > 0.4  # measured 0.88 and 0.56

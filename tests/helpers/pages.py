@@ -9,8 +9,12 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 ROOT = Path(__file__).parents[2]
 # Tests look at what is left by these, and run them themselves.
-LOOKED_AT = ("README.md", "guides/difficulty.md", "guides/mean.md", "guides/schedules.md")
-SLOW = ("after_training.md",)  # some seconds of compilation, of what other tests run as well
+LOOKED_AT = (
+    *("README.md", "start.md"),
+    *("guides/difficulty.md", "guides/mean.md", "guides/schedules.md"),
+)
+# Some seconds of compilation, of what other tests run as well.
+SLOW = ("after_training.md", "measures.md", "which_method.md")
 
 
 def begin(names):
