@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
-
-from docs.figures.curves import COLOURS, GREY
+from docs.figures.canvas import COLOURS, GREY, canvas
 
 # Those of the table are left out that do less than jimb does, and are there as floors.
 FLOORS = (
@@ -54,11 +52,7 @@ def ratios(page: str) -> Iterator[Ratio]:
 def draw(page: str, path: Path) -> None:
     """A row for each comparison; to the right of 1 jimb is faster."""
     rows = list(ratios(page))
-    style = {"svg.hashsalt": "jimb", "svg.fonttype": "none", "font.size": 10}
-    style |= {f"{part}.color": GREY for part in ("xtick", "ytick", "text", "grid")}
-    style |= {"axes.edgecolor": GREY, "axes.labelcolor": GREY, "grid.alpha": 0.3}
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(figsize=(7.2, 0.26 * len(rows) + 1.3), layout="constrained")
+    with canvas(path, (7.2, 0.26 * len(rows) + 1.3)) as axes:
         for place, row in enumerate(rows):
             colour, marker = PEERS[row.peer]
             ends = row.as_it_comes, row.memory_kept
@@ -68,15 +62,12 @@ def draw(page: str, path: Path) -> None:
         for peer, (colour, marker) in PEERS.items():
             axes.plot([], [], marker, color=colour, label=peer)
         axes.axvline(1, color=GREY, lw=1)
-        axes.set_yticks(range(len(rows)), [row.label for row in rows])
+        axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=10)
         axes.set(ylim=(len(rows) - 0.4, -0.6), xscale="log", xlim=(0.5, 30))
         ticks = (0.5, 1, 2, 5, 10, 20)
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.grid(axis="x")
         label = "time over jimb's; open: as it comes, filled: memory kept"
-        figure.supxlabel(label, color=GREY, fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(frameon=False, labelcolor=GREY, loc="outside upper right", ncols=3)
-        figure.savefig(path, transparent=True, metadata={"Date": None})
-        plt.close(figure)
+        axes.figure.supxlabel(label, color=GREY, fontsize=10)
+        axes.figure.legend(loc="outside upper right", ncols=3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-BLACK, GREY, PALE = "#222222", "#6b6b6b", "#e6e6e6"
+BLACK, GREY = "#222222", "#6b6b6b"
 BLUE, SKY, ORANGE = "#0072b2", "#56b4e9", "#e69f00"
 VERMILLION, GREEN, PURPLE = "#d55e00", "#009e73", "#cc79a7"
 DIVERGING = VERMILLION, "white", BLUE  # below 0, at it, above
