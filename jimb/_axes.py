@@ -1,5 +1,6 @@
 """The named axes over which a batch is spread, and what JAX knows of them."""
 
+import functools
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -10,20 +11,38 @@ from jimb._typing import Array
 Names = tuple[Hashable, ...]
 
 
-def mapped(axis_name: Hashable | Sequence[Hashable] | None) -> Names:
-    """The names as a tuple; ValueError for a name over which nothing is mapped here."""
+def names_of(axis_name: Hashable | Sequence[Hashable] | None) -> Names:
+    """One name, several or none as a tuple; so is an entry of a `PartitionSpec`."""
     if axis_name is None:
         return ()
-    names = tuple(axis_name) if isinstance(axis_name, tuple | list) else (axis_name,)
+    return tuple(axis_name) if isinstance(axis_name, tuple | list) else (axis_name,)
+
+
+def is_mapped(name: Hashable) -> bool:
+    """Whether this is inside the `jax.shard_map`, `jax.pmap` or `jax.vmap` of an axis."""
+    try:
+        jax.lax.axis_size(name)
+    except (NameError, KeyError):
+        return False
+    return True
+
+
+def mapped(axis_name: Hashable | Sequence[Hashable] | None) -> Names:
+    """The names as a tuple; ValueError for a name over which nothing is mapped here."""
+    names = names_of(axis_name)
     for name in names:
-        try:
-            jax.lax.axis_index(name)
-        except (NameError, KeyError):
+        if not is_mapped(name):
             raise ValueError(
                 f"axis_name must name an axis of the jax.shard_map around this call, got {name!r}; "
                 "leave it out under jax.jit alone, where a batch split over devices is one array."
-            ) from None
+            )
     return names
+
+
+def if_mapped(axis_name: Hashable | Sequence[Hashable] | None) -> Names:
+    """The names, if all of them are mapped here; else none."""
+    names = names_of(axis_name)
+    return names if all(map(is_mapped, names)) else ()
 
 
 def untold(names: Names) -> Names:
@@ -43,6 +62,41 @@ def shared_out(x: Array, names: Names) -> Names:
 def summed(shares: Any, names: Names) -> Any:
     """The sums of all arrays of a tree over these axes."""
     return jax.lax.psum(shares, names) if names else shares
+
+
+def together(arrays: Any, names: Names) -> Any:
+    """A tree of arrays of which each varies over all axes that one does, and over these."""
+    leaves = jax.tree.leaves(arrays)
+    told = frozenset(names) - frozenset(untold(names))
+    wanted = told.union(*map(_varying, leaves))
+    return jax.tree.map(lambda x: _cast(x, wanted - _varying(x)), arrays)
+
+
+def entering(x: Array, names: Names) -> Array:
+    """`x`, of which each device uses a part: its gradient is the sum of theirs."""
+    unclear = untold(names)
+    told = frozenset(names) - frozenset(unclear) - _varying(x)
+    return _summed_back(_cast(x, told), unclear) if unclear else _cast(x, told)
+
+
+def _cast(x: Array, names: frozenset[Hashable]) -> Array:
+    return jax.lax.pcast(x, tuple(sorted(names, key=str)), to="varying") if names else x
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _summed_back(x: Array, names: Names) -> Array:
+    return x
+
+
+def _summed_back_forward(x: Array, names: Names) -> tuple[Array, None]:
+    return x, None
+
+
+def _summed_back_backward(names: Names, _: None, cotangent: Array) -> tuple[Array]:
+    return (jax.lax.psum(cotangent, names),)
+
+
+_summed_back.defvjp(_summed_back_forward, _summed_back_backward)
 
 
 def _varying(x: Array) -> frozenset[Any]:

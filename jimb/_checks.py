@@ -14,7 +14,7 @@ from jax.typing import DTypeLike
 from jimb._host import array_of, host_labels, host_numbers, is_key, numbers, on_host, shown
 from jimb._numerics import compute_dtype
 from jimb._report import report
-from jimb._typing import Array, Bool
+from jimb._typing import Array, Bool, Typed
 
 __all__ = ["array_of", "host_labels", "host_numbers", "is_key", "numbers", "on_host", "shown"]
 
@@ -81,14 +81,14 @@ def class_logits(logits: Any) -> Array:
     return array
 
 
-def class_table(name: str, values: Any, logits: Array) -> Array:
+def class_table(name: str, values: Any, logits: Typed) -> Array:
     """Non-negative numbers `[K]`, one per class of the logits; NaN where traced ones are not."""
     table = bounded(name, per_class(name, values), 0.0, dtype=compute_dtype(logits))
     one_per_class(name, table, logits)
     return table
 
 
-def distribution(name: str, prior: Any, logits: Array) -> Array:
+def distribution(name: str, prior: Any, logits: Typed) -> Array:
     """A `class_table` that sums to 1 but for rounding; all NaN if it is traced and does not."""
     table = class_table(name, prior, logits)
     sentence = f"{name} must sum to 1, the frequencies of the classes"
@@ -168,7 +168,7 @@ def same_shape(name: str, array: Array | np.ndarray, shape: tuple[int, ...], of:
         )
 
 
-def one_per_class(name: str, table: Array, logits: Array) -> None:
+def one_per_class(name: str, table: Array, logits: Typed) -> None:
     """ValueError unless there is a number for each class of the logits."""
     if logits.shape[-1] == 1 != table.shape[0]:
         raise ValueError(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jimb._typing import Array
+from jimb._typing import Array, Typed
 
 
 @jax.custom_jvp
@@ -27,7 +27,7 @@ def _weigh_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> 
 weigh.defjvp(_weigh_rule)
 
 
-def compute_dtype(*arrays: Array) -> np.dtype[Any]:
+def compute_dtype(*arrays: Typed) -> np.dtype[Any]:
     """float32 for half precision and float32, float64 if any array is."""
     wide = any(array.dtype == jnp.float64 for array in arrays)
     return np.dtype(np.float64 if wide else np.float32)

@@ -14,6 +14,17 @@ class HostArray(Protocol):
     def __array__(self) -> Any: ...
 
 
+@runtime_checkable
+class Typed(Protocol):
+    """What has the type of an array: an array, or logits that are not stored."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> Any: ...
+
+
 if TYPE_CHECKING:  # `Float[Array, "B K"]` is `Array`, whether jaxtyping is installed or not
     from typing import Annotated as Bool
     from typing import Annotated as Float
@@ -45,4 +56,4 @@ else:
         """
 
 
-__all__ = ["Array", "ArrayLike", "Bool", "Float", "Integer", "UInt32"]
+__all__ = ["Array", "ArrayLike", "Bool", "Float", "Integer", "Typed", "UInt32"]

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
@@ -9,16 +10,17 @@ from jax.typing import DTypeLike
 from jimb import _checks, _labels
 from jimb._notice import noticed
 from jimb._numerics import weigh
-from jimb._typing import Array, ArrayLike, Float
+from jimb._typing import Array, ArrayLike, Float, Typed
+from jimb.linear import LinearLogits
 from jimb.losses._elements import finish, focusing, prepare
-from jimb.losses._given_labels import class_ids, softmax_logits
+from jimb.losses._given_labels import class_ids, softmax_logits, stored_logits
 from jimb.losses._sigmoid import one_vs_all
 from jimb.losses._softmax import softmax_cross_entropy_loss
 from jimb.weights import effective_number_weights
 
 
 def class_balanced_softmax_loss(
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     counts: ArrayLike,
     *,
@@ -188,7 +190,8 @@ def _one_vs_all_loss(
     gamma: ArrayLike | None,
     where: ArrayLike | None,
 ) -> Float[Array, "*batch"]:
-    given, array, mask = _checked(logits, labels, where)
+    given, array, mask = _checked(stored_logits(logits, labels), labels, where)
+    assert isinstance(given, jax.Array)
     z = prepare(given, mask)
     safe, valid = _labels.in_range(array, z.shape[-1])
     is_label = _labels.one_hot(safe, z)
@@ -199,15 +202,19 @@ def _one_vs_all_loss(
 
 
 def _checked(
-    logits: ArrayLike, labels: ArrayLike, where: ArrayLike | None
-) -> tuple[Array, Array, Array | None]:
+    logits: ArrayLike | LinearLogits, labels: ArrayLike, where: ArrayLike | None
+) -> tuple[Array | LinearLogits, Array, Array | None]:
     given = softmax_logits(logits, labels)
     mask = _checks.mask(where, given.shape[:-1], "the batch, logits.shape[:-1]")
     return given, class_ids(labels, given, where), mask
 
 
 def _weights(
-    counts: ArrayLike, beta: ArrayLike, logits: Array, labels: Array, mask: Array | None
+    counts: ArrayLike,
+    beta: ArrayLike,
+    logits: Typed,
+    labels: Array,
+    mask: Array | None,
 ) -> Float[Array, " K"]:
     n = _checks.per_class("counts", counts)
     weights = effective_number_weights(n, beta=beta, allow_empty=True)

@@ -12,26 +12,40 @@ import numpy as np
 
 from jimb import _checks, _labels
 from jimb._typing import Array, ArrayLike, Float, Integer
+from jimb.linear import LinearLogits
 
 
-def softmax_logits(logits: ArrayLike, labels: ArrayLike) -> Float[Array, "*batch K"]:
-    """The logits as an array; TypeError if they are in the labels' place."""
+def softmax_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*batch K"] | LinearLogits:
+    """The logits, an array or unstored; TypeError if they are in the labels' place."""
+    if isinstance(logits, LinearLogits):
+        return logits.checked()
     _not_swapped(logits, labels)
     return _checks.class_logits(logits)
 
 
-def sigmoid_logits(logits: ArrayLike, labels: ArrayLike) -> Float[Array, "*any"]:
-    """The logits as an array; TypeError if they are in the labels' place."""
+def stored_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*any"]:
+    """The logits as an array; TypeError if they are in the labels' place, or unstored."""
+    if isinstance(logits, LinearLogits):
+        raise TypeError(
+            "this loss needs each logit, and LinearLogits stores none: pass logits.to_array(), or "
+            "take a softmax loss."
+        )
     _not_swapped(logits, labels)
     return _checks.floating("logits", logits)
 
 
 def softmax_labels(
-    labels: ArrayLike, logits: Array, where: ArrayLike | None
+    labels: ArrayLike, logits: Array | LinearLogits, where: ArrayLike | None
 ) -> Integer[Array, "*batch"] | Float[Array, "*batch K"]:
     """Class ids `[...]` or soft labels `[..., K]`."""
     array = _checks.label_array("labels", labels)
     if jnp.issubdtype(array.dtype, jnp.floating):
+        if isinstance(logits, LinearLogits):
+            raise TypeError(
+                "labels of LinearLogits must be class ids, integers, got "
+                f"{_checks.describe(array)}; with soft labels, which need as much memory as "
+                "logits, pass logits.to_array()."
+            )
         if array.shape != logits.shape:
             raise ValueError(
                 f"float (soft) labels must have the shape of the logits, {list(logits.shape)}, got "
@@ -52,7 +66,7 @@ def softmax_labels(
 
 
 def class_ids(
-    labels: ArrayLike, logits: Array, where: ArrayLike | None
+    labels: ArrayLike, logits: Array | LinearLogits, where: ArrayLike | None
 ) -> Integer[Array, "*batch"]:
     """Class ids `[...]`, of a loss that has no soft labels."""
     array = _checks.label_array("labels", labels)
@@ -106,7 +120,7 @@ def _kind(x: Any) -> str:
         return " "
 
 
-def _one_per_row(ids: Array, logits: Array, otherwise: str | None = None) -> None:
+def _one_per_row(ids: Array, logits: Array | LinearLogits, otherwise: str | None = None) -> None:
     """ValueError unless the ids have the shape of the logits without their last axis."""
     batch = logits.shape[:-1]
     if ids.shape == batch:
@@ -132,8 +146,8 @@ def _one_per_row(ids: Array, logits: Array, otherwise: str | None = None) -> Non
     )
 
 
-def _traced(logits: Array) -> bool:
-    return isinstance(logits, jax.core.Tracer)
+def _traced(logits: Array | LinearLogits) -> bool:
+    return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(logits))
 
 
 def _in_unit_interval(labels: ArrayLike, where: ArrayLike | None, *, per_row: bool = False) -> None:

@@ -5,15 +5,20 @@ After training the prior is subtracted; that is another function, never a negati
 
 import jax.numpy as jnp
 
-from jimb import _checks, _labels
+from jimb import _checks
 from jimb._numerics import compute_dtype, scaled_log
 from jimb._typing import Array, ArrayLike, Float
+from jimb.linear import LinearLogits
 from jimb.losses._given_labels import class_ids, softmax_logits
 from jimb.losses._softmax import softmax_loss
 
 
 def balanced_softmax_loss(
-    logits: ArrayLike, labels: ArrayLike, counts: ArrayLike, *, where: ArrayLike | None = None
+    logits: ArrayLike | LinearLogits,
+    labels: ArrayLike,
+    counts: ArrayLike,
+    *,
+    where: ArrayLike | None = None,
 ) -> Float[Array, "*batch"]:
     r"""Softmax cross-entropy of the logits plus the log counts, `CE(z + log n, y)`.
 
@@ -48,7 +53,7 @@ def balanced_softmax_loss(
 
 
 def logit_adjusted_loss(
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     prior: ArrayLike,
     *,
@@ -91,7 +96,7 @@ def logit_adjusted_loss(
 
 
 def ldam_loss(
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     counts: ArrayLike,
     *,
@@ -140,14 +145,11 @@ def ldam_loss(
     s = _checks.scalar("scale", scale, 0.0, dtype=n.dtype, exclusive=True)
     smallest = jnp.min(jnp.where(n == 0, jnp.inf, n))
     margins = largest * jnp.where(n == 0, 1, n / smallest) ** -0.25
-    safe, _ = _labels.in_range(ids, z.shape[-1])
-    is_label = _labels.one_hot(safe, z)
-    shift = jnp.where(is_label, -s * jnp.expand_dims(_labels.look_up(margins, safe), -1), 0)
-    return softmax_loss(z, ids, factor=s, shift=shift, where=where)
+    return softmax_loss(z, ids, factor=s, margins=s * margins, where=where)
 
 
 def vs_loss(
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     counts: ArrayLike,
     *,

@@ -9,7 +9,7 @@ from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
 from jimb.losses._elements import BAD_LABEL, nan_unless, visible
 from jimb.losses._focal import focal_of_margin
-from jimb.losses._given_labels import sigmoid_logits, unit_labels
+from jimb.losses._given_labels import stored_logits, unit_labels
 from jimb.losses._soft_focal import sigmoid_cross_entropy, soft_focal
 
 _FAR = -1e30  # -inf would set off `jax_debug_infs`
@@ -183,7 +183,7 @@ def _elements(
     A label that is not valid has logit NaN. What is masked is a negative far below 0: its loss and
     its gradient are exactly 0.
     """
-    given = sigmoid_logits(logits, labels)
+    given = stored_logits(logits, labels)
     mask = _checks.mask(where, given.shape, "logits")
     array = unit_labels(labels, given, where)
     dtype = compute_dtype(given)

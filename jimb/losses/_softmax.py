@@ -5,18 +5,20 @@ import jax.numpy as jnp
 
 from jimb import _checks, _labels
 from jimb._layout import classes_laid_out_like
-from jimb._numerics import weigh
-from jimb._typing import Array, ArrayLike, Float
+from jimb._numerics import compute_dtype, weigh
+from jimb._typing import Array, ArrayLike, Float, Typed
+from jimb.linear import LinearLogits
 from jimb.losses._elements import finish, focusing, prepare
 from jimb.losses._focal import focal_of_margin
 from jimb.losses._given_labels import softmax_labels, softmax_logits
 from jimb.losses._margin import softmax_margin
 from jimb.losses._smoothing import smoothed_loss
 from jimb.losses._soft_softmax import softmax_soft_loss
+from jimb.losses._unstored import margin_of, unstored_smoothed_loss, unstored_sums
 
 
 def softmax_cross_entropy_loss(
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     *,
     label_smoothing: ArrayLike = 0.0,
@@ -66,7 +68,7 @@ def softmax_cross_entropy_loss(
 
 
 def softmax_focal_loss(
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     *,
     gamma: ArrayLike = 2.0,
@@ -112,7 +114,7 @@ def softmax_focal_loss(
 
 
 def softmax_loss(
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     *,
     gamma: ArrayLike | None = None,
@@ -120,39 +122,72 @@ def softmax_loss(
     class_weights: ArrayLike | None = None,
     factor: Array | None = None,
     shift: Array | None = None,
+    margins: Array | None = None,
     where: ArrayLike | None = None,
 ) -> Float[Array, "*batch"]:
-    """The one path of the softmax family: check, mask, `factor·z + shift`, margin, weigh, mask."""
+    """The one path of the softmax family: check, mask, `factor·z + shift`, margin, weigh, mask.
+
+    `margins`, one for each class, are taken off the label's `factor·z + shift`.
+    """
     given = softmax_logits(logits, labels)
-    batch, num_classes = given.shape[:-1], given.shape[-1]
+    batch, dtype = given.shape[:-1], compute_dtype(given)
     mask = _checks.mask(where, batch, "the batch, logits.shape[:-1]")
     labels = softmax_labels(labels, given, where)
-    z = affine(prepare(given, mask), factor, shift)
-    table = None if class_weights is None else _class_table(class_weights, z)
+    table = None if class_weights is None else _class_table(class_weights, given)
     hard = jnp.issubdtype(labels.dtype, jnp.integer)
     focus = epsilon = None
     if gamma is not None:
-        focus = focusing(gamma, batch, z.dtype, per_class=not hard)
+        focus = focusing(gamma, batch, dtype, per_class=not hard)
     if smoothing is not None:
-        epsilon = _checks.scalar("label_smoothing", smoothing, 0.0, 1.0, dtype=z.dtype)
-
-    if hard:
-        safe, valid = _labels.in_range(labels, num_classes)
-        if epsilon is None:
-            losses = focal_of_margin(softmax_margin(z, safe), focus)
-            if table is not None:
-                losses = weigh(_labels.look_up(table, safe), losses)
-            return finish(losses, valid, mask, given.dtype)
-        peak = 1 - epsilon if table is None else (1 - epsilon) * _labels.look_up(table, safe)
-        peak = jnp.broadcast_to(peak, batch)
-        losses = smoothed_loss(z, safe, epsilon / num_classes, peak, table)
+        epsilon = _checks.scalar("label_smoothing", smoothing, 0.0, 1.0, dtype=dtype)
+    if not hard:
+        assert not isinstance(given, LinearLogits)  # of which labels are hard
+        z = affine(prepare(given, mask), factor, shift)
+        losses, valid = _of_soft_labels(
+            z, prepare(labels, mask).astype(dtype), table, focus, epsilon
+        )
+        return finish(losses, valid, mask, given.dtype)
+    safe, valid = _labels.in_range(labels, given.shape[-1])
+    if epsilon is not None:
+        losses = _smoothed(given, safe, mask, table, epsilon)
+        return finish(losses, valid, mask, given.dtype)
+    if isinstance(given, LinearLogits):
+        u = margin_of(unstored_sums(given, safe, mask, factor=factor, shift=shift))
     else:
-        soft = prepare(labels, mask).astype(z.dtype)
-        valid = jnp.max(jnp.abs(soft - 0.5), axis=-1) <= 0.51
-        if epsilon is not None:
-            soft = (1 - epsilon) * soft + epsilon / num_classes
-        losses = softmax_soft_loss(z, soft, table, focus)
+        u = softmax_margin(affine(prepare(given, mask), factor, shift), safe)
+    if margins is not None:
+        u = u + _labels.look_up(margins, safe)
+    losses = focal_of_margin(u, focus)
+    if table is not None:
+        losses = weigh(_labels.look_up(table, safe), losses)
     return finish(losses, valid, mask, given.dtype)
+
+
+def _smoothed(
+    logits: Array | LinearLogits,
+    safe: Array,
+    mask: Array | None,
+    table: Array | None,
+    epsilon: Array,
+) -> Array:
+    num_classes = logits.shape[-1]
+    peak = 1 - epsilon if table is None else (1 - epsilon) * _labels.look_up(table, safe)
+    peak, spread = jnp.broadcast_to(peak, safe.shape), epsilon / num_classes
+    if not isinstance(logits, LinearLogits):
+        return smoothed_loss(prepare(logits, mask), safe, spread, peak, table)
+    weights = jnp.ones(num_classes, epsilon.dtype) if table is None else table
+    sums = unstored_sums(logits, safe, mask, weights=weights)
+    return unstored_smoothed_loss(sums, spread, peak, jnp.sum(weights))
+
+
+def _of_soft_labels(
+    z: Array, soft: Array, table: Array | None, focus: Array | None, epsilon: Array | None
+) -> tuple[Array, Array]:
+    """The losses, and which labels are valid."""
+    valid = jnp.max(jnp.abs(soft - 0.5), axis=-1) <= 0.51
+    if epsilon is not None:
+        soft = (1 - epsilon) * soft + epsilon / z.shape[-1]
+    return softmax_soft_loss(z, soft, table, focus), valid
 
 
 def affine(z: Array, factor: Array | None, shift: Array | None) -> Array:
@@ -184,8 +219,8 @@ def _per_class(x: Array, z: Array) -> Array:
     return classes_laid_out_like(x.reshape((1,) * (z.ndim - x.ndim) + x.shape), z)
 
 
-def _class_table(class_weights: ArrayLike, logits: Array) -> Array:
+def _class_table(class_weights: ArrayLike, logits: Typed) -> Array:
     given = _checks.per_class("class_weights", class_weights)
-    table = _checks.bounded("class_weights", given, 0.0, dtype=logits.dtype)
+    table = _checks.bounded("class_weights", given, 0.0, dtype=compute_dtype(logits))
     _checks.one_per_class("class_weights", table, logits)
     return table
