@@ -106,6 +106,11 @@ def _no_numbers(name: str, value: Any) -> TypeError:
         return TypeError(f"{got}; pass its values in the order of the classes, {ordered}.")
     if isinstance(value, set | frozenset) or hasattr(value, "__next__"):
         return TypeError(f"{got}; pass a list.")
+    if hasattr(value, "to_array"):
+        return TypeError(
+            f"{name} must be an array of numbers, got {type(value).__name__}, which stores "
+            "none; take its .to_array(), or .argmax() for predicted classes."
+        )
     strings = _strings(value)
     if not strings:
         return TypeError(f"{got}.")

@@ -7,6 +7,7 @@ from jimb._layout import classes_divided, laid_out_like
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty import _deltas, _ordered, _quick
+from jimb.difficulty._given import logits_and_labels
 
 
 def psi(
@@ -44,7 +45,8 @@ def psi(
     Reference:
       Yu et al., CVPR 2022. Its per-epoch `d` is the sum of the two.
     """
-    now, array = logits_and_labels(logits, labels)
+    now, array = logits_and_labels(_checks.class_logits(logits), labels)
+    assert isinstance(now, Array)
     before = _checks.floating("previous_logits", previous_logits)
     _checks.same_shape("previous_logits", before, now.shape, "logits")
     before = laid_out_like(before, now)
@@ -52,11 +54,3 @@ def psi(
     by = _ordered if dtype == jnp.float32 and not classes_divided(now) else _quick
     moved_to, moved_from = (_deltas.predict(z, dtype, by) for z in (now, before))
     return _deltas.deltas(moved_to, moved_from, array, by)
-
-
-def logits_and_labels(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
-    """Both as arrays that fit each other."""
-    given = _checks.class_logits(logits)
-    array = _checks.integer("labels", labels)
-    _checks.same_shape("labels", array, given.shape[:-1], "the batch, logits.shape[:-1]")
-    return given, laid_out_like(array, given)

@@ -17,7 +17,8 @@ from jimb._report import report
 from jimb._scatter import set_rows
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty._chunks import in_chunks
-from jimb.difficulty._psi import logits_and_labels
+from jimb.difficulty._given import in_batch, logits_and_labels
+from jimb.linear import LinearLogits
 from jimb.sampling._replicated import replicated
 
 State = TypeVar("State")
@@ -33,14 +34,14 @@ class Batch(NamedTuple):
       positions: rows of the state, `[B]`, in range; None means all of them, in order.
     """
 
-    logits: Float[Array, "B K"]
+    logits: Float[Array, "B K"] | LinearLogits
     labels: Integer[Array, " B"]
     mask: Bool[Array, " B"] | None
     positions: Integer[Array, " B"] | None
 
 
 def checked(
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     *,
     index: ArrayLike | None,
@@ -51,19 +52,19 @@ def checked(
     """The batch; an error sentence where something does not fit a state of this size."""
     z, array = logits_and_labels(logits, labels)
     if z.ndim != 2:
-        raise ValueError(f"logits must be [N, K] or [B, K], got {_checks.describe(z)}.")
+        raise ValueError(f"logits must be [N, K] or [B, K], got {z.dtype}{list(z.shape)}.")
     if num_classes is not None and z.shape[-1] != num_classes:
         raise ValueError(f"logits have {z.shape[-1]} classes, the state {num_classes}.")
     mask = _checks.mask(where, array.shape, "labels")
     if mask is not None:
-        mask = laid_out_like(mask, z)
+        mask = laid_out_like(mask, in_batch(z))
     safe, valid = _labels.in_range(array, z.shape[-1])
     message = f"labels must lie in [0, {z.shape[-1]}), the classes; some did not: NaN."
     said = report(valid if mask is None else valid | ~mask, message)
     targets = jnp.where(said, safe, -1)
     positions, kept = None, mask
     if index is not None:
-        positions, kept = _positions(z, index, where, mask, num_examples)
+        positions, kept = _positions(in_batch(z), index, where, mask, num_examples)
     elif z.shape[0] != num_examples:
         raise ValueError(
             f"logits are {list(z.shape)}, the state has {num_examples} examples: pass all of them "
@@ -109,7 +110,7 @@ def write(
 def updated(
     fn: Callable[..., State],
     state: State,
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     *extra: Array | None,
     index: ArrayLike | None,
@@ -129,9 +130,10 @@ def updated(
         num_classes=num_classes,
     )
     given = (batch.logits, batch.labels, *extra)
-    if batch.positions is None:
+    if batch.positions is None and isinstance(batch.logits, Array):
         rows = jax.tree.leaves(state)[0]
-        laid_out = [x if x is None else laid_out_like(x, rows) for x in (batch.mask, *given)]
+        in_rows = (batch.mask, batch.logits, batch.labels, *extra)
+        laid_out = [x if x is None else laid_out_like(x, rows) for x in in_rows]
         whole: State = _all_updated(fn, state, *laid_out)
         return whole
     return write(state, fn(read(state, batch.positions), *given), batch.positions, batch.mask)
@@ -150,7 +152,7 @@ def _all_updated(
 
 
 def _positions(
-    logits: Array,
+    batch: Array,
     index: ArrayLike,
     where: ArrayLike | None,
     mask: Bool[Array, " B"] | None,
@@ -158,10 +160,10 @@ def _positions(
 ) -> tuple[Integer[Array, " B"], Bool[Array, " B"]]:
     """Rows of the state, and which of them to write."""
     array = _checks.integer("index", index)
-    _checks.same_shape("index", array, logits.shape[:-1], "the batch, logits.shape[:-1]")
+    _checks.same_shape("index", array, batch.shape[:-1], "the batch, logits.shape[:-1]")
     _labels.raise_if_outside("index", index, num_examples, where, "examples")
     _raise_if_repeated(index, where)
-    array = laid_out_like(array, logits)
+    array = laid_out_like(array, batch)
     positions = _labels.positions("index", array, num_examples, mask, "examples")
     said = report(
         positions <= num_examples,  # always: the check is that of repeats

@@ -13,8 +13,9 @@ from jimb._exports import exported
 from jimb._layout import laid_out_like
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
-from jimb.difficulty._psi import logits_and_labels
+from jimb.difficulty._given import in_batch, logits_and_labels
 from jimb.difficulty._right import right
+from jimb.linear import LinearLogits
 
 __all__ = ["ClassWiseState", "accuracy", "init", "score", "update"]
 
@@ -59,7 +60,7 @@ def init(num_classes: int) -> ClassWiseState:
 
 def update(
     state: ClassWiseState,
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     *,
     where: ArrayLike | None = None,
@@ -95,7 +96,7 @@ def update(
         raise ValueError(f"logits have {z.shape[-1]} classes, the state {num_classes}.")
     mask = _checks.mask(where, array.shape, "labels")
     _labels.raise_if_outside("labels", labels, num_classes, where, "classes")
-    kept = None if mask is None else laid_out_like(mask, z)
+    kept = None if mask is None else laid_out_like(mask, in_batch(z))
     cells = _labels.positions("labels", array, num_classes, kept, "classes")
     hits = right(z, cells).astype(jnp.int32)
     return ClassWiseState(

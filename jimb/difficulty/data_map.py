@@ -10,11 +10,11 @@ import jax.numpy as jnp
 
 from jimb import _checks
 from jimb._exports import exported
-from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.difficulty import _rows
+from jimb.difficulty._label_losses import label_losses
 from jimb.difficulty._right import right
-from jimb.losses import softmax_cross_entropy_loss
+from jimb.linear import LinearLogits
 
 __all__ = ["DataMapState", "confidence", "correctness", "init", "score", "update", "variability"]
 
@@ -65,7 +65,7 @@ def init(num_examples: int) -> DataMapState:
 
 def update(
     state: DataMapState,
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     *,
     index: ArrayLike | None = None,
@@ -203,9 +203,8 @@ def _passes(state: DataMapState) -> Float[Array, " N"]:
     return jnp.maximum(state.updates, 1).astype(jnp.float32)
 
 
-def _added(state: DataMapState, logits: Array, labels: Array) -> DataMapState:
-    wide = logits.astype(compute_dtype(logits))
-    p = jnp.exp(-softmax_cross_entropy_loss(wide, labels)).astype(state.mean.dtype)
+def _added(state: DataMapState, logits: Array | LinearLogits, labels: Array) -> DataMapState:
+    p = jnp.exp(-label_losses(logits, labels)).astype(state.mean.dtype)
     updates = state.updates + 1
     moved = p - state.mean
     mean = state.mean + moved / updates.astype(state.mean.dtype)

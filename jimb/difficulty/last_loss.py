@@ -8,10 +8,10 @@ import jax.numpy as jnp
 
 from jimb import _checks
 from jimb._exports import exported
-from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty import _rows
-from jimb.losses import softmax_cross_entropy_loss
+from jimb.difficulty._label_losses import label_losses
+from jimb.linear import LinearLogits
 
 __all__ = ["LastLossState", "init", "score", "update"]
 
@@ -50,7 +50,7 @@ def init(num_examples: int, num_classes: int) -> LastLossState:
 
 def update(
     state: LastLossState,
-    logits: ArrayLike,
+    logits: ArrayLike | LinearLogits,
     labels: ArrayLike,
     *,
     index: ArrayLike | None = None,
@@ -108,7 +108,6 @@ def score(state: LastLossState) -> Float[Array, " N"]:
     return jax.lax.stop_gradient(state.losses)
 
 
-def _lost(state: LastLossState, logits: Array, labels: Array) -> LastLossState:
-    wide = logits.astype(compute_dtype(logits))
-    losses = jnp.minimum(softmax_cross_entropy_loss(wide, labels), _LARGEST)
+def _lost(state: LastLossState, logits: Array | LinearLogits, labels: Array) -> LastLossState:
+    losses = jnp.minimum(label_losses(logits, labels), _LARGEST)
     return LastLossState(losses.astype(state.losses.dtype))

@@ -13,14 +13,14 @@ import numpy as np
 from jimb import _checks, _labels
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.linear import LinearLogits
+from jimb.linear._read import class_logits
 
 
 def softmax_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*batch K"] | LinearLogits:
     """The logits, an array or unstored; TypeError if they are in the labels' place."""
-    if isinstance(logits, LinearLogits):
-        return logits.checked()
-    _not_swapped(logits, labels)
-    return _checks.class_logits(logits)
+    if not isinstance(logits, LinearLogits):
+        _not_swapped(logits, labels)
+    return class_logits(logits)
 
 
 def stored_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*any"]:

@@ -1,6 +1,6 @@
 """Predictions under another class prior than that of the training."""
 
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,8 @@ from jimb import _checks
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
+from jimb.linear import LinearLogits
+from jimb.linear._read import class_logits, shifted
 from jimb.posthoc._host import rounded, widened
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -136,16 +138,26 @@ def correct_prior(
     return corrected.astype(_checks.floating("probabilities", probabilities).dtype)
 
 
+@overload
 def adjust_logits(
-    logits: ArrayLike, prior: ArrayLike, *, tau: ArrayLike = 1.0
-) -> Float[Array, "*batch K"]:
+    logits: LinearLogits, prior: ArrayLike, *, tau: ArrayLike = 1.0
+) -> LinearLogits: ...
+
+
+@overload
+def adjust_logits(logits: ArrayLike, prior: ArrayLike, *, tau: ArrayLike = 1.0) -> Array: ...
+
+
+def adjust_logits(
+    logits: ArrayLike | LinearLogits, prior: ArrayLike, *, tau: ArrayLike = 1.0
+) -> Float[Array, "*batch K"] | LinearLogits:
     r"""Logits of a trained model with the prior taken out, `z - τ log π`.
 
     τ = 1 is `correct_prior` to the uniform prior. Not for a model trained by `logit_adjusted_loss`
     or `balanced_softmax_loss`, whose logits are without the prior already.
 
     Args:
-      logits: `[..., K]`, floating point.
+      logits: `[..., K]`, floating point, or `LinearLogits`, of whose bias the prior is taken.
       prior: π, the class frequencies that the training drew, `[K]`, summing to 1. A class with
         π = 0 is out if τ > 0: -inf.
       tau: τ ≥ 0, a scalar; may be traced. 0 leaves the logits as they are, to the bit. Choose it on
@@ -153,6 +165,7 @@ def adjust_logits(
 
     Returns:
       Logits `[..., K]`, in the dtype of logits; half precision is computed in float32, and rounded.
+      `LinearLogits` of `LinearLogits`.
 
     Raises:
       TypeError: logits are not floating point.
@@ -167,13 +180,15 @@ def adjust_logits(
     Reference:
       Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021.
     """
-    z = _checks.class_logits(logits)
-    wide = z.astype(compute_dtype(z))
-    strength = _checks.scalar("tau", tau, 0.0, dtype=wide.dtype)
-    table = _row(_checks.distribution("prior", prior, z), wide)
+    z = class_logits(logits)
+    strength = _checks.scalar("tau", tau, 0.0, dtype=compute_dtype(z))
+    table = _checks.distribution("prior", prior, z)
     empty = table == 0
-    moved = _plus(wide, -strength * jnp.log(jnp.where(empty, 1, table)))
-    return jnp.where(empty & (strength > 0), -jnp.inf, moved).astype(z.dtype)
+    out, shift = empty & (strength > 0), -strength * jnp.log(jnp.where(empty, 1, table))
+    if isinstance(z, LinearLogits):
+        return shifted(z, jnp.where(out, -jnp.inf, shift))
+    moved = _plus(z.astype(strength.dtype), _row(shift, z))
+    return jnp.where(_row(out, z), -jnp.inf, moved).astype(z.dtype)
 
 
 @jax.custom_jvp
@@ -189,6 +204,6 @@ def _plus_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> t
 _plus.defjvp(_plus_rule)
 
 
-def _row(table: Float[Array, " K"], like: Float[Array, "*batch K"]) -> Float[Array, "*ones K"]:
-    """The table with axes of size 1 for those of the batch: not split where the batch is."""
+def _row(table: Array, like: Float[Array, "*batch K"]) -> Array:
+    """A table `[K]` with axes of size 1 for those of the batch: not split where the batch is."""
     return table.reshape((1,) * (like.ndim - 1) + table.shape)
