@@ -57,8 +57,8 @@ def init_tally(num_classes: int) -> TallyState:
       >>> print(jimb.metrics.balanced_accuracy(state))
       0.75
     """
-    empty = _counts.empty(num_classes)
-    return TallyState(empty, empty, empty)
+    # Each of its own: a buffer that is donated may not come twice.
+    return TallyState(*(_counts.empty(num_classes) for _ in TallyState._fields))
 
 
 def num_classes_of(name: str, state: Any) -> int:

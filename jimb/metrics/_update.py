@@ -1,6 +1,6 @@
 """Batches counted into a state of either kind, and states put together."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 
@@ -9,9 +9,9 @@ from jimb._counts import CountState
 from jimb._layout import laid_out_like
 from jimb._typing import Array, ArrayLike, Integer
 from jimb.metrics._confusion import ConfusionState
-from jimb.metrics._tally import TallyState, num_classes_of
+from jimb.metrics._tally import State, TallyState, num_classes_of
 
-Kind = TypeVar("Kind", ConfusionState, TallyState)
+Kind = TypeVar("Kind", bound=State)
 
 
 def update(
@@ -57,10 +57,9 @@ def update(
     )
     rows = _labels.positions("labels", labels, num_classes, where, "classes")
     row, labelled = _labels.in_range(laid_out_like(rows, column), num_classes)
-    kept = predicted & labelled
-    if isinstance(state, TallyState):
-        return merge(state, _tally(row, column, kept, num_classes))
-    return merge(state, _confusion(row, column, kept, num_classes))
+    count: Any = _tally if isinstance(state, TallyState) else _confusion
+    more: Kind = merge(state, count(row, column, predicted & labelled, num_classes))
+    return more
 
 
 def merge(left: Kind, right: Kind) -> Kind:
@@ -92,10 +91,14 @@ def merge(left: Kind, right: Kind) -> Kind:
         )
     if sizes[0] != sizes[1]:
         raise ValueError(f"right must be of the {sizes[0]} classes of left, got {sizes[1]}.")
-    if isinstance(left, TallyState):
-        both = zip(left, right, strict=True)
-        return TallyState(*(CountState(*_clock.added(one, other)) for one, other in both))
-    return ConfusionState(*_clock.added(left, right))
+    both: Kind = _added(left, right)
+    return both
+
+
+def _added(left: Any, right: Any) -> Any:
+    if isinstance(left, ConfusionState):
+        return ConfusionState(*_clock.added(left, right))
+    return TallyState(*(CountState(*_clock.added(*both)) for both in zip(left, right, strict=True)))
 
 
 Places = Integer[Array, "*batch"]

@@ -130,10 +130,11 @@ def choose(
 
 def _sufficient(criterion: Callable[[Any], Array], num_classes: int) -> Callable[[int], Any]:
     """What makes the smaller of the states that the criterion can read."""
-    tally = jax.eval_shape(lambda: metrics.init_tally(num_classes))
     try:
-        jax.eval_shape(criterion, tally)
-    except Exception:  # what has another reason is raised again, by the confusion
+        jax.eval_shape(criterion, jax.eval_shape(lambda: metrics.init_tally(num_classes)))
+    except Exception:
+        # If it had another reason, it is raised here again, before anything is counted.
+        jax.eval_shape(criterion, jax.eval_shape(lambda: metrics.init(num_classes)))
         return metrics.init
     return metrics.init_tally
 
