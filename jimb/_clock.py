@@ -26,8 +26,14 @@ LARGEST = 2**53
 _TURN = np.float32(2.0**32)
 
 
-class Hands:
-    """What every state of counts is: a tuple of both hands."""
+class Counted:
+    """What every state of counts is."""
+
+    __slots__ = ()
+
+
+class Hands(Counted):
+    """One that is a tuple of both hands."""
 
     __slots__ = ()
 

@@ -14,7 +14,7 @@ def class_ids(name: str, value: Any, num_classes: int) -> Array | np.ndarray:
 
     An empty batch counts as one: `[]` is of floats.
     """
-    if isinstance(value, _clock.Hands):
+    if isinstance(value, _clock.Counted):
         raise TypeError(
             f"{name} must be integers, got a {type(value).__name__}, which comes first: "
             "update(state, ...)."

@@ -97,7 +97,7 @@ def _power_of_two(exponent: Integer[Array, "*any"]) -> Float[Array, "*any"]:
 
 def _added(a: list[Array], b: list[Array]) -> list[Array]:
     pairs = zip(_pairs(a), _pairs(b), strict=True)
-    return jax.tree.leaves([_add_lazily(x, y) for x, y in pairs])
+    return jax.tree.leaves([add(x, y) for x, y in pairs])
 
 
 def sums(*values: Pair) -> tuple[Pair, ...]:
@@ -106,12 +106,6 @@ def sums(*values: Pair) -> tuple[Pair, ...]:
     zeros = [np.float32(0)] * len(operands)
     totals = jax.lax.reduce(operands, zeros, _added, (operands[0].ndim - 1,))
     return tuple(two_sum(*total) for total in _pairs(totals))
-
-
-def _add_lazily(a: Pair, b: Pair) -> Pair:
-    """`a + b`; the second may grow beyond the rounding of the first, but no step waits for it."""
-    high, error = two_sum(a[0], b[0])
-    return high, error + (a[1] + b[1])
 
 
 def _pairs(leaves: list[Array]) -> list[Pair]:

@@ -1,41 +1,15 @@
 """How many examples each class has, of a data set that is seen in batches."""
 
-from typing import Any, NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jimb import _checks, _clock, _labels
-from jimb._exports import exported
-from jimb._typing import Array, ArrayLike, Float, Integer
+from jimb import _checks, _clock, _counts, _labels
+from jimb._counts import CountState
+from jimb._typing import Array, ArrayLike, Float
 from jimb.metrics import ConfusionState
 
 __all__ = ["CountState", "compute", "init", "merge", "to_numpy", "update"]
-
-
-class _Fields(NamedTuple):
-    wrapped: Integer[Array, " K"]
-    rough: Float[Array, " K"]
-
-
-@exported
-class CountState(_clock.Hands, _Fields):
-    """Class counts as sums, exact up to 2⁵³: `compute` and `to_numpy` read them.
-
-    `CountState(counts)` makes one of counts that are known. States add up leaf by leaf, under
-    `jax.lax.psum` too, as long as n of them hold no more than 2⁵⁵ / n labels of a class.
-
-    Attributes:
-      wrapped: int32 `[K]`, the counts modulo 2³².
-      rough: float32 `[K]`, the counts rounded; NaN, for good, beyond 2⁵³.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, wrapped: Any, rough: Any = None) -> "CountState":
-        """Both hands; the second may be left out where `wrapped` are plain counts."""
-        return super().__new__(cls, *_clock.hands(wrapped, rough))
 
 
 def init(num_classes: int) -> CountState:
@@ -56,8 +30,7 @@ def init(num_classes: int) -> CountState:
       >>> jimb.counting.init(3).wrapped.shape
       (3,)
     """
-    k = _checks.size("num_classes", num_classes)
-    return CountState(jnp.zeros(k, jnp.int32), jnp.zeros(k, jnp.float32))
+    return _counts.empty(num_classes)
 
 
 def update(state: CountState, labels: ArrayLike, *, where: ArrayLike | None = None) -> CountState:
@@ -94,7 +67,7 @@ def update(state: CountState, labels: ArrayLike, *, where: ArrayLike | None = No
       >>> print(counts, jimb.inverse_frequency_weights(counts))
       [3. 1. 2.] [0.54545456 1.6363636  0.8181818 ]
     """
-    num_classes = _checked("state", state).shape[0]
+    num_classes = _counts.per_class("state", state).shape[0]
     if _labels.on_host(labels, where):
         batch = CountState(_labels.class_counts(labels, num_classes, where=where))
     else:
@@ -124,8 +97,8 @@ def merge(left: CountState, right: CountState) -> CountState:
       >>> jimb.counting.to_numpy(jimb.counting.merge(half, half))
       array([6000000000,         14])
     """
-    shape = _checked("left", left).shape
-    _checks.same_shape("right", _checked("right", right), shape, "left")
+    shape = _counts.per_class("left", left).shape
+    _checks.same_shape("right", _counts.per_class("right", right), shape, "left")
     return CountState(*_clock.added(left, right))
 
 
@@ -148,7 +121,7 @@ def compute(state: CountState | ConfusionState) -> Float[Array, "*K"]:
       >>> print(jimb.counting.compute(state))
       [1. 2.]
     """
-    exact, held = _clock.wide(*map(jnp.asarray, _hands("state", state)))
+    exact, held = _clock.wide(*map(jnp.asarray, _counts.hands("state", state)))
     if jax.dtypes.canonicalize_dtype(np.float64) == np.float64:
         high, low = exact
         values = high.astype(jnp.float64) * 2.0**32 + low.astype(jnp.float64)
@@ -176,29 +149,7 @@ def to_numpy(state: CountState | ConfusionState) -> np.ndarray:
       >>> jimb.counting.to_numpy(jimb.counting.update(state, [0, 1, 1]))
       array([5300000001,         14])
     """
-    wrapped, rough = _hands("state", state)
+    wrapped, rough = _counts.hands("state", state)
     if isinstance(wrapped, jax.core.Tracer):
         raise TypeError("to_numpy reads a state outside jit; inside, call compute(state).")
     return _clock.integers(np.asarray(wrapped), np.asarray(rough))
-
-
-def _hands(name: str, state: Any) -> tuple[Any, Any]:
-    """The leaves of a state of either kind."""
-    if not isinstance(state, _clock.Hands):
-        raise TypeError(
-            f"{name} must be a CountState, got {_checks.named(state)}; CountState(counts) makes "
-            "one of counts that are known, update(init(K), labels) of labels."
-        )
-    leaves: Any = state
-    wrapped, rough = leaves
-    if getattr(wrapped, "dtype", None) != jnp.int32 or getattr(rough, "dtype", None) != jnp.float32:
-        raise TypeError(f"{name} must hold integers, got {_checks.named(wrapped)}.")
-    return wrapped, rough
-
-
-def _checked(name: str, state: Any) -> Any:
-    """The hand that is exact, `[K]`."""
-    wrapped, _ = _hands(name, state)
-    if wrapped.ndim != 1 or wrapped.shape[0] == 0:
-        raise ValueError(f"{name} must be of counts [K], got {_checks.describe(wrapped)}.")
-    return wrapped

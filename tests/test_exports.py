@@ -32,6 +32,10 @@ def counted():
     return metrics.update(metrics.init(3), jnp.argmax(LOGITS, -1).astype(jnp.int32), LABELS)
 
 
+def tallied():
+    return metrics.update(metrics.init_tally(3), jnp.array([0, 2, 0, 1]), LABELS)
+
+
 def averaged():
     return posthoc.class_means.update(posthoc.class_means.init(3, 3), LOGITS, LABELS)
 
@@ -45,6 +49,7 @@ STATES = {
     "ClassWiseState": lambda: tracked(difficulty.class_wise, 3),
     "PoolState": pushed,
     "ConfusionState": counted,
+    "TallyState": tallied,
     "Measures": lambda: metrics.compute(counted()),
     "ShotAccuracy": lambda: metrics.shot_accuracy(counted(), jnp.array([200, 50, 5])),
     "Choice": lambda: posthoc.choose_threshold(jnp.array([0.1, 0.8]), jnp.array([0, 1])),

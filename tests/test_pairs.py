@@ -57,6 +57,13 @@ def test_exp_of_what_float32_cannot_hold_is_zero():
     np.testing.assert_array_equal(wide(_pairs.exp((high, 0 * high))), [0, 0, 0, 1])
 
 
+@pytest.mark.parametrize("value", [0.7, 1 / 7])
+def test_sums_of_a_million_equal_numbers_do_not_drift(value):
+    values = np.full(1_000_000, value, np.float32)
+    (got,) = as_users(lambda x: _pairs.sums((x, 0 * x)))(values)
+    np.testing.assert_allclose(wide(got), 1_000_000 * np.float64(values[0]), rtol=2e-9)
+
+
 @pytest.mark.parametrize("size", [1, 2, 1000, 4097])
 def test_sums_do_not_depend_on_the_order(size):
     values = RNG.uniform(0, 1, (5, size)).astype(np.float32)

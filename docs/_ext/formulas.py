@@ -105,6 +105,11 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"w_i = [\text{loss } i \text{ is among the } k \text{ largest}]",
         r"k = \min(n, \max(\lceil \kappa n \rceil, \text{floor}))",
     ),
+    "jimb.metrics.init_tally": (
+        r"TP_c = C_{cc}",
+        r"t_c = \sum_j C_{cj}",
+        r"p_c = \sum_i C_{ic}",
+    ),
     "jimb.metrics.accuracy": r"\frac{\sum_c C_{cc}}{\sum_{ij} C_{ij}}",
     "jimb.metrics.balanced_accuracy": r"\frac{1}{K} \sum_c R_c",
     "jimb.metrics.geometric_mean": r"\Big(\prod_c R_c\Big)^{1/K}",

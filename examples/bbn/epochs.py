@@ -92,9 +92,9 @@ def measure_trials(params: nnx.State, task: Task, *, recipe: Recipe) -> Array:
             return recipe.predict(params, (image - mean) / deviation).argmax(-1)
 
         predictions = jax.lax.map(predict, task.test.inputs, batch_size=1024)
-        confusion = jimb.metrics.init(recipe.classes)
-        confusion = jimb.metrics.update(confusion, predictions, task.test.labels, where=tested)
-        shots = jimb.metrics.shot_accuracy(confusion, task.counts)
-        return jnp.stack([jimb.metrics.balanced_accuracy(confusion), *shots])
+        tally = jimb.metrics.init_tally(recipe.classes)
+        tally = jimb.metrics.update(tally, predictions, task.test.labels, where=tested)
+        shots = jimb.metrics.shot_accuracy(tally, task.counts)
+        return jnp.stack([jimb.metrics.balanced_accuracy(tally), *shots])
 
     return jax.vmap(one)(params, *task.statistics, task.tested)

@@ -61,9 +61,9 @@ def score_trials(
 
     def one(params: nnx.State, seen: Seen) -> tuple[Array, ...]:
         predictions, tau = head(stage.restore(params), seen, counts / counts.sum())
-        empty = jimb.metrics.init(CLASSES)
-        confusion = jimb.metrics.update(empty, predictions, seen.test.labels)
-        shots = jimb.metrics.shot_accuracy(confusion, counts)
-        return jimb.metrics.balanced_accuracy(confusion), *shots, tau
+        empty = jimb.metrics.init_tally(CLASSES)
+        tally = jimb.metrics.update(empty, predictions, seen.test.labels)
+        shots = jimb.metrics.shot_accuracy(tally, counts)
+        return jimb.metrics.balanced_accuracy(tally), *shots, tau
 
     return jax.vmap(one)(params, seen)

@@ -10,7 +10,7 @@ import numpy as np
 from examples.report import files, style
 from examples.train.figure import class_axis, classes_of
 from examples.train.outcome import Outcome
-from examples.train.recall import groups, mean, recalls
+from examples.train.recall import groups, mean
 from examples.train.settings import describe
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ LOOKS: list[dict[str, Any]] = [
 def draw(path: Path, dataset: str, outcomes: list[Outcome], counts: np.ndarray) -> None:
     """Recall of each class under both recipes, joined by a line, and the means of groups."""
     names = [describe(outcome.settings) for outcome in outcomes]
-    recall = np.stack([recalls(outcome.confusion) for outcome in outcomes])  # [2, K]
+    recall = np.stack([outcome.recall for outcome in outcomes])  # [2, K]
     plt = style.pyplot()
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(12.5, 5.2), layout="constrained", width_ratios=(1.9, 1), sharey=True

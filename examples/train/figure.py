@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from examples.report import files, style
-from examples.train.recall import groups, mean, recalls
+from examples.train.recall import groups, mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,35 +34,39 @@ def draw(
     title: str,
     *,
     counts: np.ndarray,
-    confusion: np.ndarray,
+    recall: np.ndarray,
+    confusion: np.ndarray | None,
     difficulty: np.ndarray,
     labels: np.ndarray,
 ) -> None:
-    """Recall of each class, how hard the training examples were, and the confusion matrix.
+    """Recall of each class, how hard the training examples were, and the confusion of few classes.
 
     Args:
         path: of the PNG.
         title: the recipe, in a line.
         counts: training examples of each class, `[K]`.
-        confusion: test examples by true and predicted class, `[K, K]`.
+        recall: of each class in per cent, `[K]`.
+        confusion: test examples by true and predicted class, `[K, K]`; None where K is large.
         difficulty: of each training example, `[N]`.
         labels: of each training example, `[N]`.
     """
     plt = style.pyplot()
     figure = plt.figure(figsize=(12.5, 7), layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.1, 1))
-    recall = figure.add_subplot(grid[0, 0])
-    draw_recall(recall, counts, confusion)
+    widths = (1.1, 1) if confusion is not None else (1,)
+    grid = figure.add_gridspec(2, len(widths), width_ratios=widths)
+    above = figure.add_subplot(grid[0, 0])
+    draw_recall(above, counts, recall)
     draw_difficulty(figure.add_subplot(grid[1, 0]), counts, difficulty, labels)
-    draw_confusion(figure.add_subplot(grid[:, 1]), confusion)
+    if confusion is not None:
+        draw_confusion(figure.add_subplot(grid[:, 1]), confusion)
     figure.suptitle(title, fontsize=12)
-    figure.legend(*recall.get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower left", ncols=2)
     files.write_figure(path, figure)
 
 
-def draw_recall(axes: Axes, counts: np.ndarray, confusion: np.ndarray) -> None:
+def draw_recall(axes: Axes, counts: np.ndarray, recall: np.ndarray) -> None:
     """A point per class, and the mean of all."""
-    recall, x = recalls(confusion), class_axis(axes, counts)
+    x = class_axis(axes, counts)
     for name, members in groups(counts).items():
         members = members & ~np.isnan(recall)
         if members.any():

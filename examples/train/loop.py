@@ -15,7 +15,7 @@ from examples.train import log, mesh
 from examples.train.arrays import TestSet, make_test_set, make_training_set
 from examples.train.feeds import Feed, make_feed
 from examples.train.job import Job, make_hyper, make_job, make_keys
-from examples.train.outcome import Outcome
+from examples.train.outcome import Outcome, read
 from examples.train.programs import Progress, begin, draw, evaluate
 from examples.train.saver import Saver
 from examples.train.settings import Settings
@@ -107,12 +107,14 @@ def check_finite(losses: np.ndarray, first: int) -> np.ndarray:
 def outcome_of(job: Job, given: Given, progress: Progress) -> Outcome:
     """What is left when the last step is done."""
     state = progress.state
-    confusion, _ = evaluate(state, given.test, recipe=job.recipe)
+    tested, _ = evaluate(state, given.test, recipe=job.recipe)
     difficulty = jimb.difficulty.score(state.difficulty, pseudocount=job.pseudocount)
-    counts, difficulty, whole = mesh.to_host((confusion.counts, difficulty, state))
+    tested, difficulty, whole = mesh.to_host((tested, difficulty, state))
+    recall, confusion = read(tested)
     return Outcome(
         settings=job.settings,
-        confusion=counts,
+        recall=recall,
+        confusion=confusion,
         difficulty=difficulty[: job.num_examples],
         losses=progress.losses,
         epochs=log.rows(progress.epochs, job.steps),

@@ -11,24 +11,36 @@ from examples.train import figure, log
 from examples.train.log import Epoch
 from examples.train.recall import mean, recalls
 from examples.train.settings import Settings, describe
+from jimb import counting, metrics
 
 
 class Outcome(NamedTuple):
     """What is left of a training."""
 
     settings: Settings
-    confusion: np.ndarray  # [K, K]
+    recall: np.ndarray  # [K], in per cent, NaN for a class that the test set lacks
+    confusion: np.ndarray | None  # [K, K], of few classes
     difficulty: np.ndarray  # of each training example
     losses: np.ndarray  # of each step
     epochs: list[Epoch]
     digest: str  # of every bit of the last state
 
 
+def read(
+    tested: metrics.ConfusionState | metrics.TallyState,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Recall and confusion from the counts on the test set."""
+    if isinstance(tested, metrics.TallyState):
+        return recalls(counting.to_numpy(tested.hits), counting.to_numpy(tested.examples)), None
+    confusion = counting.to_numpy(tested)
+    return recalls(np.diagonal(confusion), confusion.sum(axis=1)), confusion
+
+
 def leave(outcome: Outcome, dataset: datasets.Dataset, folder: Path) -> None:
     """Every setting and number as JSON, and the figure."""
     settings = outcome.settings
     counts = np.bincount(dataset.train_labels, minlength=dataset.num_classes)
-    recall = recalls(outcome.confusion) / 100
+    recall = outcome.recall / 100
     numbers = {
         "settings": settings,
         "balanced_accuracy": mean(recall),
@@ -45,6 +57,7 @@ def leave(outcome: Outcome, dataset: datasets.Dataset, folder: Path) -> None:
         folder / "figure.png",
         f"{settings.dataset}: {describe(settings)}, {settings.epochs} epochs",
         counts=counts,
+        recall=outcome.recall,
         confusion=outcome.confusion,
         difficulty=outcome.difficulty,
         labels=dataset.train_labels,
@@ -60,6 +73,5 @@ def print_table(outcomes: Sequence[Outcome], counts: np.ndarray) -> None:
     sizes = "".join(f"{n:>6}" for n in counts[:shown])
     print(f"{'training examples':<{width}}{sizes}   accuracy")
     for name, outcome in zip(names, outcomes, strict=True):
-        recall = recalls(outcome.confusion)
-        row = "".join(f"{r:6.1f}" for r in recall[:shown])
-        print(f"{name:<{width}}{row}   {mean(recall):8.1f}")
+        row = "".join(f"{r:6.1f}" for r in outcome.recall[:shown])
+        print(f"{name:<{width}}{row}   {mean(outcome.recall):8.1f}")

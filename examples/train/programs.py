@@ -17,6 +17,8 @@ from examples import training
 from examples.train.arrays import TestSet
 from examples.train.job import Job
 
+FEW_CLASSES = 1000  # whose confusion can be looked at; of more it would be the largest array
+
 
 class Progress(NamedTuple):
     """All that a checkpoint holds. The place in the plan is `state.step`."""
@@ -75,9 +77,10 @@ def draw(
 @functools.partial(jax.jit, static_argnames="recipe")
 def evaluate(
     state: training.TrainState, test: TestSet, *, recipe: training.Recipe
-) -> tuple[jimb.metrics.ConfusionState, Array]:
-    """Confusion counts on the test set, and the balanced accuracy."""
+) -> tuple[jimb.metrics.ConfusionState | jimb.metrics.TallyState, Array]:
+    """Counts on the test set, the confusion of few classes, and the balanced accuracy."""
     predictions = training.predict(state, test.data.inputs, recipe=recipe).argmax(-1)
-    confusion = jimb.metrics.init(recipe.classes)
-    confusion = jimb.metrics.update(confusion, predictions, test.data.labels, where=test.real)
-    return confusion, jimb.metrics.balanced_accuracy(confusion)
+    few = recipe.classes <= FEW_CLASSES
+    empty = (jimb.metrics.init if few else jimb.metrics.init_tally)(recipe.classes)
+    counts = jimb.metrics.update(empty, predictions, test.data.labels, where=test.real)
+    return counts, jimb.metrics.balanced_accuracy(counts)

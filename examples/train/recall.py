@@ -3,11 +3,10 @@
 import numpy as np
 
 
-def recalls(confusion: np.ndarray) -> np.ndarray:
+def recalls(hits: np.ndarray, examples: np.ndarray) -> np.ndarray:
     """Recall of each class in per cent, NaN for one that the test set lacks."""
-    totals = confusion.sum(axis=1)
-    absent = np.where(totals == 0, np.nan, 1.0)
-    return np.asarray(100 * np.diagonal(confusion) / np.maximum(totals, 1) * absent)
+    absent = np.where(examples == 0, np.nan, 1.0)
+    return np.asarray(100 * hits / np.maximum(examples, 1) * absent)
 
 
 def groups(counts: np.ndarray) -> dict[str, np.ndarray]:

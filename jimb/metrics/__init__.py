@@ -2,8 +2,6 @@
 
 from jimb.metrics._confusion import ConfusionState as ConfusionState
 from jimb.metrics._confusion import init as init
-from jimb.metrics._confusion import merge as merge
-from jimb.metrics._confusion import update as update
 from jimb.metrics._cost import expected_cost as expected_cost
 from jimb.metrics._measures import Measures as Measures
 from jimb.metrics._measures import accuracy as accuracy
@@ -18,3 +16,7 @@ from jimb.metrics._per_class import per_class_precision as per_class_precision
 from jimb.metrics._per_class import per_class_recall as per_class_recall
 from jimb.metrics._shots import ShotAccuracy as ShotAccuracy
 from jimb.metrics._shots import shot_accuracy as shot_accuracy
+from jimb.metrics._tally import TallyState as TallyState
+from jimb.metrics._tally import init_tally as init_tally
+from jimb.metrics._update import merge as merge
+from jimb.metrics._update import update as update

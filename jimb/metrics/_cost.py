@@ -6,7 +6,8 @@ import numpy as np
 from jimb import _checks, _pairs
 from jimb._typing import Array, ArrayLike, Float
 from jimb.metrics._confusion import ConfusionState
-from jimb.metrics._tally import cells, quotient, rounded, share, tally
+from jimb.metrics._sums import cells, quotient, rounded, share, totals
+from jimb.metrics._tally import TallyState
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -17,7 +18,7 @@ def expected_cost(state: ConfusionState, costs: ArrayLike) -> Float[Array, ""]:
     Lower is better: where a higher number is to be better, take its negative.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState`; what an error cost is not in a `TallyState`.
       costs: `[K, K]`, row the true class, column the predicted one; a negative cost is a gain. May
         be traced.
 
@@ -25,7 +26,7 @@ def expected_cost(state: ConfusionState, costs: ArrayLike) -> Float[Array, ""]:
       A float32 scalar in the unit of the costs; NaN if there are no examples.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
+      TypeError: not a `ConfusionState`, or its counts are not integers.
       ValueError: the counts or costs are not `[K, K]`, or costs are not finite. Traced: NaN and a
         checkify message.
 
@@ -39,7 +40,12 @@ def expected_cost(state: ConfusionState, costs: ArrayLike) -> Float[Array, ""]:
     Reference:
       Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001.
     """
-    (high, low), t = cells(state)[0], tally(state)
+    if isinstance(state, TallyState):
+        raise TypeError(
+            "state must be a ConfusionState, got a TallyState, which does not know what an example "
+            "was taken for; count predictions by metrics.update(metrics.init(K), ...)."
+        )
+    (high, low), t = cells(state)[0], totals(state)
     costs = _checks.per_class("costs", costs)
     table = _checks.bounded("costs", costs, -_LARGEST, _LARGEST, dtype=jnp.float32)
     _checks.same_shape("costs", table, high.shape, "state.counts")

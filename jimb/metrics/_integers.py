@@ -4,6 +4,7 @@ What a measure needs of a class of ten among 2⁴⁰ is the small difference of 
 float keeps.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,6 +14,7 @@ from jimb._pairs import Pair
 
 _HALF = np.uint32(16)
 _LOW_HALF = np.uint32(0xFFFF)
+_MOST = 2**16  # numbers of 16 bits, whose sum fits into 32
 
 
 def add(a: Wide, b: Wide) -> Wide:
@@ -27,8 +29,11 @@ def subtract(a: Wide, b: Wide) -> Wide:
 
 
 def total(x: Wide, axis: int) -> Wide:
-    """The sum over an axis of at most 2¹⁶: that of each 16 bits fits into 32."""
+    """The sum over an axis."""
     high, low = x
+    if low.shape[axis] > _MOST:
+        whole: Wide = jax.lax.reduce(x, (np.uint32(0), np.uint32(0)), add, (axis,))
+        return whole
     parts = high, low >> _HALF, low & _LOW_HALF
     top, middle, bottom = (jnp.sum(part, axis, dtype=jnp.uint32) for part in parts)
     return add((top, bottom), (middle >> _HALF, middle << _HALF))

@@ -8,7 +8,7 @@ import numpy as np
 
 from jimb import _pairs
 from jimb._pairs import Pair
-from jimb.metrics._tally import quotient
+from jimb.metrics._sums import quotient
 
 _LOG2_HIGH = np.float32(0.693359375)  # 10 bits: its products with an exponent are exact
 _LOG2_LOW = np.float32(math.log(2) - 0.693359375)

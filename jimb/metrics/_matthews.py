@@ -2,10 +2,10 @@
 
 from jimb import _pairs
 from jimb.metrics._integers import stack, subtract, to_pair
-from jimb.metrics._tally import Fraction, Tally
+from jimb.metrics._sums import Fraction, Totals
 
 
-def correlation(t: Tally) -> Fraction:
+def correlation(t: Totals) -> Fraction:
     """R_K; its denominator is 0 where all examples or all predictions are of one class.
 
     Its numerator, `hits·total - Σ examples_c·predictions_c`, is a small difference of two large

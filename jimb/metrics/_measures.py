@@ -9,26 +9,26 @@ from jimb._exports import exported
 from jimb._pairs import Pair
 from jimb._typing import Array, Float
 from jimb.metrics import _integers
-from jimb.metrics._confusion import ConfusionState
 from jimb.metrics._logarithm import log
 from jimb.metrics._matthews import correlation
 from jimb.metrics._per_class import both, per_class
-from jimb.metrics._tally import (
+from jimb.metrics._sums import (
     Fraction,
-    Tally,
+    Totals,
     mean,
     quotient,
     quotients,
     rounded,
     share,
     some,
-    tally,
+    totals,
 )
+from jimb.metrics._tally import State
 
 
 @exported
 class Measures(NamedTuple):
-    """What `compute` reads of a confusion matrix, float32: five scalars, and `[K]` three times.
+    """What `compute` reads of a state, float32: five scalars, and `[K]` three times.
 
     Attributes:
       accuracy: the share of all examples predicted right.
@@ -51,14 +51,14 @@ class Measures(NamedTuple):
     per_class_f1: Float[Array, " K"]
 
 
-def compute(state: ConfusionState) -> Measures:
-    """All measures of a confusion matrix; each as the function of its name has it.
+def compute(state: State) -> Measures:
+    """All measures of a state; each as the function of its name has it.
 
     Sums are exact integers and quotients are rounded once: of any K and any counts, each measure
     lies within 1e-7 of its definition.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       `Measures`, float32. NaN stands for a class without examples (in `per_class_recall`), for one
@@ -66,8 +66,8 @@ def compute(state: ConfusionState) -> Measures:
       no examples at all or a count went beyond 2⁵³.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -77,7 +77,7 @@ def compute(state: ConfusionState) -> Measures:
       >>> print(measures.accuracy, measures.per_class_recall)
       0.75 [1.  0.5]
     """
-    t = tally(state)
+    t = totals(state)
     recalls, precisions, f1s = per_class(t)
     overall = _accuracy(t), _balanced(t, recalls), _macro_f1(t, f1s), correlation(t), _log_mean(t)
     accuracy, balanced, macro_f1, matthews, log_mean = quotients(*overall)
@@ -93,18 +93,18 @@ def compute(state: ConfusionState) -> Measures:
     )
 
 
-def accuracy(state: ConfusionState) -> Float[Array, ""]:
+def accuracy(state: State) -> Float[Array, ""]:
     r"""The share of all examples that was predicted right, `Σ_c C_cc / Σ_ij C_ij`.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       A float32 scalar in [0, 1]; NaN if there are no examples.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -113,22 +113,22 @@ def accuracy(state: ConfusionState) -> Float[Array, ""]:
       >>> print(jimb.metrics.accuracy(state))
       0.75
     """
-    t = tally(state)
+    t = totals(state)
     return rounded(t, quotient(_accuracy(t)), of=t.total)
 
 
-def balanced_accuracy(state: ConfusionState) -> Float[Array, ""]:
+def balanced_accuracy(state: State) -> Float[Array, ""]:
     r"""The mean recall over the classes that have examples.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       A float32 scalar in [0, 1]; NaN if there are no examples.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -140,25 +140,25 @@ def balanced_accuracy(state: ConfusionState) -> Float[Array, ""]:
     Reference:
       Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010.
     """
-    t = tally(state)
+    t = totals(state)
     recalls = quotient(share(t.hits, t.examples))
     return rounded(t, quotient(_balanced(t, recalls)), of=t.total)
 
 
-def geometric_mean(state: ConfusionState) -> Float[Array, ""]:
+def geometric_mean(state: State) -> Float[Array, ""]:
     r"""The geometric mean of the recalls, `(Π_c R_c)^(1/K)`, over the classes that have examples.
 
     It is 0 as soon as one class is never predicted right.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       A float32 scalar in [0, 1]; NaN if there are no examples.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -170,22 +170,22 @@ def geometric_mean(state: ConfusionState) -> Float[Array, ""]:
     Reference:
       Kubat and Matwin, Addressing the Curse of Imbalanced Training Sets, ICML 1997.
     """
-    t = tally(state)
+    t = totals(state)
     return rounded(t, _geometric(t, quotient(_log_mean(t))), of=t.total)
 
 
-def macro_f1(state: ConfusionState) -> Float[Array, ""]:
+def macro_f1(state: State) -> Float[Array, ""]:
     r"""The mean of `per_class_f1` over the classes that have examples or predictions.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       A float32 scalar in [0, 1]; NaN if there are no examples.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -194,12 +194,12 @@ def macro_f1(state: ConfusionState) -> Float[Array, ""]:
       >>> print(jimb.metrics.macro_f1(state))
       0.73333335
     """
-    t = tally(state)
+    t = totals(state)
     f1s = quotient(share(_integers.add(t.hits, t.hits), both(t)))
     return rounded(t, quotient(_macro_f1(t, f1s)), of=t.total)
 
 
-def matthews_correlation(state: ConfusionState) -> Float[Array, ""]:
+def matthews_correlation(state: State) -> Float[Array, ""]:
     r"""The correlation of labels and predictions; of K classes, Gorodkin's R_K.
 
     `(Σ_c TP_c TN_c - Σ_c FP_c FN_c) / √(Σ_c t_c (s - t_c) · Σ_c p_c (s - p_c))`, with t_c the
@@ -207,15 +207,15 @@ def matthews_correlation(state: ConfusionState) -> Float[Array, ""]:
     `(TP·TN - FP·FN) / √((TP+FP)(TP+FN)(TN+FP)(TN+FN))`.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       A float32 scalar in [-1, 1]; 0 if all examples, or all predictions, are of one class, NaN if
       there are no examples.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -228,29 +228,29 @@ def matthews_correlation(state: ConfusionState) -> Float[Array, ""]:
       Matthews, BBA Protein Structure 405, 1975. Gorodkin, Comparing Two K-Category Assignments by
       a K-Category Correlation Coefficient, 2004.
     """
-    t = tally(state)
+    t = totals(state)
     return rounded(t, quotient(correlation(t)), of=t.total)
 
 
-def _accuracy(t: Tally) -> Fraction:
+def _accuracy(t: Totals) -> Fraction:
     return share(_integers.total(t.hits, 0), t.total)
 
 
-def _balanced(t: Tally, recalls: Pair) -> Fraction:
+def _balanced(t: Totals, recalls: Pair) -> Fraction:
     return mean(recalls, some(t.examples))
 
 
-def _macro_f1(t: Tally, f1s: Pair) -> Fraction:
+def _macro_f1(t: Totals, f1s: Pair) -> Fraction:
     return mean(f1s, some(both(t)))
 
 
-def _log_mean(t: Tally) -> Fraction:
+def _log_mean(t: Totals) -> Fraction:
     """The mean of what the recalls lack, `-log R_c`, over the classes that have some."""
     known = some(t.hits)
     high, low = quotient(share(t.examples, t.hits))
     return mean(log((jnp.where(known, high, 1), jnp.where(known, low, 0))), some(t.examples))
 
 
-def _geometric(t: Tally, log_mean: Pair) -> Pair:
+def _geometric(t: Totals, log_mean: Pair) -> Pair:
     high, low = _pairs.exp((-log_mean[0], -log_mean[1]))
     return jnp.where(jnp.any(some(t.examples) & ~some(t.hits)), 0, high), low

@@ -9,33 +9,33 @@ from jimb._pairs import Pair
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 from jimb.metrics import _integers
-from jimb.metrics._confusion import ConfusionState, matrix
-from jimb.metrics._tally import Tally, quotient, quotients, rounded, share, tally
+from jimb.metrics._sums import Totals, quotient, quotients, rounded, share, totals
+from jimb.metrics._tally import State, num_classes_of
 
 
-def both(t: Tally) -> Wide:
+def both(t: Totals) -> Wide:
     """Examples and predictions together."""
     return _integers.add(t.examples, t.predictions)
 
 
-def per_class(t: Tally) -> list[Pair]:
+def per_class(t: Totals) -> list[Pair]:
     """Recalls, precisions and F1s; 0 where there is nothing that they are of."""
     parts = t.hits, t.hits, _integers.add(t.hits, t.hits)
     return quotients(*map(share, parts, (t.examples, t.predictions, both(t))))
 
 
-def per_class_recall(state: ConfusionState) -> Float[Array, " K"]:
+def per_class_recall(state: State) -> Float[Array, " K"]:
     r"""The share of each class that was predicted right, `C_cc / Σ_j C_cj`.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       Recalls `[K]` in [0, 1], float32; NaN for a class without examples.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -44,23 +44,23 @@ def per_class_recall(state: ConfusionState) -> Float[Array, " K"]:
       >>> print(jimb.metrics.per_class_recall(state))
       [0.5 1.  nan]
     """
-    t = tally(state)
+    t = totals(state)
     return rounded(t, quotient(share(t.hits, t.examples)), of=t.examples)
 
 
-def per_class_precision(state: ConfusionState) -> Float[Array, " K"]:
+def per_class_precision(state: State) -> Float[Array, " K"]:
     r"""The share right of what was predicted as each class, `C_cc / Σ_i C_ic`.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       Precisions `[K]` in [0, 1], float32. 0 for a class that has examples and is never predicted;
       NaN for one that has neither.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -69,22 +69,22 @@ def per_class_precision(state: ConfusionState) -> Float[Array, " K"]:
       >>> print(jimb.metrics.per_class_precision(state))
       [0.75 0.    nan]
     """
-    t = tally(state)
+    t = totals(state)
     return rounded(t, quotient(share(t.hits, t.predictions)), of=both(t))
 
 
-def per_class_f1(state: ConfusionState) -> Float[Array, " K"]:
+def per_class_f1(state: State) -> Float[Array, " K"]:
     r"""The harmonic mean of each class's precision and recall, `2 C_cc / Σ_j (C_cj + C_jc)`.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
 
     Returns:
       F1 `[K]` in [0, 1], float32; NaN for a class with neither examples nor predictions.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -93,25 +93,25 @@ def per_class_f1(state: ConfusionState) -> Float[Array, " K"]:
       >>> print(jimb.metrics.per_class_f1(state))
       [0.8        0.6666667        nan]
     """
-    t = tally(state)
+    t = totals(state)
     f1s = quotient(share(_integers.add(t.hits, t.hits), both(t)))
     return rounded(t, f1s, of=both(t))
 
 
-def f1(state: ConfusionState, *, positive: ArrayLike = 1) -> Float[Array, "*any"]:
+def f1(state: State, *, positive: ArrayLike = 1) -> Float[Array, "*any"]:
     r"""The F1 of one class, for detection: `2 TP / (2 TP + FP + FN)`.
 
     Args:
-      state: confusion counts.
+      state: a `ConfusionState` or a `TallyState`.
       positive: the class, 1 of two if left out; may be traced.
 
     Returns:
       A float32 scalar in [0, 1]; NaN if the class has neither examples nor predictions.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts or `positive` are not integers.
-      ValueError: the counts are not `[K, K]`, or `positive` lies outside [0, K). Traced: NaN and a
-        checkify message.
+      TypeError: not a state, or its counts or `positive` are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally, or `positive` lies outside
+        [0, K). Traced: NaN and a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -120,7 +120,7 @@ def f1(state: ConfusionState, *, positive: ArrayLike = 1) -> Float[Array, "*any"
       >>> print(jimb.metrics.f1(state))
       0.6666667
     """
-    matrix("state", state)
+    num_classes_of("state", state)
     values = per_class_f1(state)
     position = _checks.integer("positive", positive)
     if position.ndim:

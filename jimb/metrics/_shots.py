@@ -9,8 +9,8 @@ from jimb import _checks
 from jimb._exports import exported
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
-from jimb.metrics._confusion import ConfusionState
-from jimb.metrics._tally import mean, quotient, rounded, share, some, tally
+from jimb.metrics._sums import mean, quotient, rounded, share, some, totals
+from jimb.metrics._tally import State
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -31,7 +31,7 @@ class ShotAccuracy(NamedTuple):
 
 
 def shot_accuracy(
-    state: ConfusionState,
+    state: State,
     train_counts: ArrayLike,
     *,
     many_above: ArrayLike = 100,
@@ -43,7 +43,7 @@ def shot_accuracy(
     test examples is left out.
 
     Args:
-      state: confusion counts of the test set.
+      state: of the test set, a `ConfusionState` or a `TallyState`.
       train_counts: examples of each class in the training set, `[K]`.
       many_above: a scalar; may be traced.
       few_below: a scalar, at most `many_above`; may be traced.
@@ -53,9 +53,9 @@ def shot_accuracy(
       that have test examples.
 
     Raises:
-      TypeError: the state is no `ConfusionState`, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`, train_counts are not `[K]` or are negative, or
-        `few_below` is above `many_above`. Traced: NaN and a checkify message.
+      TypeError: not a state, or its counts are not integers.
+      ValueError: the counts are not `[K, K]`, or `[K]` of a tally, train_counts are not `[K]` or
+        are negative, or `few_below` is above `many_above`. Traced: NaN and a checkify message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -69,7 +69,7 @@ def shot_accuracy(
     Reference:
       Liu et al., Large-Scale Long-Tailed Recognition in an Open World, CVPR 2019.
     """
-    t = tally(state)
+    t = totals(state)
     recall, tested = quotient(share(t.hits, t.examples)), some(t.examples)
     train_counts = _checks.per_class("train_counts", train_counts)
     n = _checks.bounded("train_counts", train_counts, 0.0, _LARGEST, dtype=jnp.float32)

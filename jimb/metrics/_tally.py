@@ -1,87 +1,78 @@
-"""What the measures read of a confusion matrix: exact sums, and quotients rounded once."""
+"""What the measures need of a confusion matrix, and no more: three counts per class."""
 
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
-from jimb import _clock, _pairs
-from jimb._clock import Wide
-from jimb._pairs import Pair
-from jimb._typing import Array, Bool, Float
-from jimb.metrics import _integers
-from jimb.metrics._confusion import matrix
-
-Fraction = tuple[Pair, Pair]
-
-_MOST = 2.0**55  # more than 2⁵³, because it is compared to a rounded sum
+from jimb import _clock, _counts
+from jimb._counts import CountState
+from jimb._exports import exported
+from jimb.metrics._confusion import ConfusionState, matrix
 
 
-class Tally(NamedTuple):
-    """Of each class, `[K]`: examples, predictions, and those that are both; and the total.
+class _Fields(NamedTuple):
+    hits: CountState
+    examples: CountState
+    predictions: CountState
 
-    `counted` is false where a count is lost, or all together are beyond what the sums hold.
+
+@exported
+class TallyState(_clock.Counted, _Fields):
+    """Counts `[K]` for many classes, exact up to 2⁵³: the diagonal of the confusion, and its sums.
+
+    `TallyState(CountState(hits), CountState(examples), CountState(predictions))` makes one of
+    counts that are known; `counting.to_numpy` and `counting.compute` read each. States add up leaf
+    by leaf, under `jax.lax.psum` too, as long as n of them hold no more than 2⁵⁵ / n examples.
+
+    Attributes:
+      hits: `counting.CountState`, the examples of each class that were predicted as it.
+      examples: the same, of its examples.
+      predictions: the same, of those that were predicted as it.
     """
 
-    hits: Wide
-    examples: Wide
-    predictions: Wide
-    total: Wide
-    counted: Bool[Array, ""]
+    __slots__ = ()
 
 
-def cells(state: Any) -> tuple[Wide, Bool[Array, ""]]:
-    """The counts `[K, K]` of what should be a state, and whether they are what was counted."""
-    matrix("state", state)
-    counts, rough = jnp.asarray(state.counts), jnp.asarray(state.rough)
-    exact, held = _clock.wide(counts, rough)
-    few = jnp.sum(jnp.where(held, rough, 0)) <= _MOST
-    return exact, jnp.all(held) & few
+State = ConfusionState | TallyState
 
 
-def tally(state: Any) -> Tally:
-    """The sums of one state."""
-    exact, counted = cells(state)
-    hits = jnp.diagonal(exact[0]), jnp.diagonal(exact[1])
-    examples = _integers.total(exact, 1)
-    total = _integers.total(examples, 0)
-    return Tally(hits, examples, _integers.total(exact, 0), total, counted)
+def init_tally(num_classes: int) -> TallyState:
+    """Counts of nothing yet, for many classes: three numbers per class, not K.
+
+    All measures but `expected_cost` read it, and give the same bits as of the confusion.
+
+    Args:
+      num_classes: K.
+
+    Returns:
+      A `TallyState`.
+
+    Raises:
+      TypeError: K is not an integer.
+      ValueError: K is below 1, or not below 2³¹.
+
+    Example:
+      >>> import jax.numpy as jnp, jimb
+      >>> state = jimb.metrics.init_tally(1_000_000)
+      >>> labels, predictions = jnp.array([7, 7, 999_999]), jnp.array([7, 3, 999_999])
+      >>> state = jimb.metrics.update(state, predictions, labels)
+      >>> print(jimb.metrics.balanced_accuracy(state))
+      0.75
+    """
+    # Each of its own: a buffer that is donated may not come twice.
+    return TallyState(*(_counts.empty(num_classes) for _ in TallyState._fields))
 
 
-def some(x: Wide) -> Bool[Array, "*any"]:
-    """Where it is above 0."""
-    return (x[0] | x[1]) != 0
+def num_classes_of(name: str, state: Any) -> int:
+    """K; raises unless it is a state of either kind."""
+    if isinstance(state, TallyState):
+        return _size(name, state)
+    return int(matrix(name, state).shape[0])
 
 
-def share(part: Wide, whole: Wide) -> Fraction:
-    """`part / whole`."""
-    return _integers.to_pair(part), _integers.to_pair(whole)
-
-
-def mean(values: Pair, where: Bool[Array, " K"]) -> Fraction:
-    """The mean over some classes."""
-    (total,) = _pairs.sums((jnp.where(where, values[0], 0), jnp.where(where, values[1], 0)))
-    number = jnp.sum(where).astype(jnp.float32)
-    return total, (number, jnp.zeros_like(number))
-
-
-def quotient(fraction: Fraction) -> Pair:
-    """`a / b` for b ≥ 0, by one step from the rounded one; 0 where b is 0."""
-    a, b = fraction
-    nothing = b[0] == 0
-    divisor = jnp.where(nothing, 1, b[0])
-    guess = jnp.where(nothing, 0, a[0] / divisor)
-    high, low = _pairs.product(guess, divisor)
-    rest = ((a[0] - high) - low) + (a[1] - _pairs._rounded(guess * b[1]))
-    return _pairs.two_sum(guess, jnp.where(nothing, 0, rest / divisor))
-
-
-def quotients(*fractions: Fraction) -> list[Pair]:
-    """All at once, which is one division for the compiler."""
-    high, low = quotient(jax.tree.map(lambda *parts: jnp.stack(parts), *fractions))
-    return list(zip(high, low, strict=True))
-
-
-def rounded(t: Tally, value: Pair, *, of: Wide) -> Float[Array, "*any"]:
-    """The number, once a float32; NaN where there is nothing it is of, or counts are lost."""
-    return jnp.where(t.counted & some(of), value[0], jnp.nan)
+def _size(name: str, tally: TallyState) -> int:
+    sizes = [
+        int(_counts.per_class(f"{name}.{field}", counts).shape[0])
+        for field, counts in zip(tally._fields, tally, strict=True)
+    ]
+    if len(set(sizes)) > 1:
+        raise ValueError(f"{name} must have one count per class three times, got {sizes}.")
+    return sizes[0]

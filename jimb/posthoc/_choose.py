@@ -35,7 +35,7 @@ def choose(
     labels: ArrayLike,
     *,
     num_classes: int,
-    criterion: Callable[[metrics.ConfusionState], Array] = metrics.balanced_accuracy,
+    criterion: Callable[..., Array] = metrics.balanced_accuracy,
     where: ArrayLike | None = None,
     batch_size: int | None = None,
 ) -> Choice:
@@ -51,8 +51,10 @@ def choose(
         sees them in JAX's precision, float32 for a NumPy float64 without `jax_enable_x64`.
       labels: the true classes, integers, any shape.
       num_classes: K.
-      criterion: maps a `metrics.ConfusionState` to a number, higher is better: a measure of
-        `jimb.metrics`, or a function of it.
+      criterion: maps a state of `jimb.metrics` to a number, higher is better: a measure, or a
+        function of several. It is given a `TallyState`, of three numbers per class, or, where it
+        raises an error on that (`expected_cost`, or its own reading of `.counts`), a
+        `ConfusionState`, K × K for each point.
       where: booleans of the shape of labels; False leaves an example out.
       batch_size: how many points are computed at a time; None means all at once. Smaller needs
         less memory: each point makes its own copy of the adjusted logits.
@@ -108,8 +110,10 @@ def choose(
     if batch_size is not None:
         batch_size = _checks.size("batch_size", batch_size)
 
-    def score(point: Array) -> Array:
-        state = metrics.init(num_classes)
+    empty = _sufficient(criterion, num_classes)
+
+    def score(point: Array) -> Any:
+        state = empty(num_classes)
         return criterion(metrics.update(state, predict(point), labels, where=where))
 
     if batch_size is None:
@@ -122,6 +126,17 @@ def choose(
         value: Any = own[int(place)] if known else np.full_like(own[0], np.nan)[()]
         return Choice(value, scores[place], scores)
     return Choice(jnp.where(known, points[place], jnp.nan), scores[place], scores)
+
+
+def _sufficient(criterion: Callable[[Any], Array], num_classes: int) -> Callable[[int], Any]:
+    """What makes the smaller of the states that the criterion can read."""
+    try:
+        jax.eval_shape(criterion, jax.eval_shape(lambda: metrics.init_tally(num_classes)))
+    except Exception:
+        # If it had another reason, it is raised here again, before anything is counted.
+        jax.eval_shape(criterion, jax.eval_shape(lambda: metrics.init(num_classes)))
+        return metrics.init
+    return metrics.init_tally
 
 
 def function(name: str, value: object) -> None:

@@ -31,6 +31,7 @@ KEY = jax.random.key(0)
 
 _seen = difficulty.update(difficulty.init(B, K), Z, IDS)
 _matrix = metrics.update(metrics.init(K), IDS, IDS[::-1])
+_tally = metrics.update(metrics.init_tally(K), IDS, IDS[::-1])
 _mapped = data_map.update(data_map.init(B), Z, IDS)
 _forgotten = forgetting.update(forgetting.init(B), Z, IDS)
 _lost = last_loss.update(last_loss.init(B, K), Z, IDS)
@@ -144,11 +145,15 @@ CALLS = {
     "difficulty.class_wise.accuracy": _read(class_wise.accuracy, _by_class),
     "difficulty.class_wise.score": _read(class_wise.score, _by_class),
     "metrics.init": (lambda: metrics.init(K), ()),
+    "metrics.init_tally": (lambda: metrics.init_tally(K), ()),
     "metrics.update": (
-        lambda s, p, y, where: metrics.update(s, p, y, where=where),
-        (_matrix, IDS, Y, WHERE),
+        lambda s, t, p, y, where: [metrics.update(x, p, y, where=where) for x in (s, t)],
+        (_matrix, _tally, IDS, Y, WHERE),
     ),
-    "metrics.merge": _plain(metrics.merge, _matrix, _matrix),
+    "metrics.merge": (
+        lambda s, t: [metrics.merge(x, x) for x in (s, t)],
+        (_matrix, _tally),
+    ),
     **{
         f"metrics.{function.__name__}": _read(function, _matrix)
         for function in (

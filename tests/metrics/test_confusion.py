@@ -367,7 +367,7 @@ def test_class_ids_in_the_shape_of_one_hot_numbers_are_counted_flat():
 )
 def test_what_is_no_state_is_refused_by_every_function(given):
     sentence = (
-        r"must be a ConfusionState, got .*metrics\.update\(.*metrics\.ConfusionState\(matrix\)"
+        r"must be a ConfusionState.*, got .*metrics\.update\(.*metrics\.ConfusionState\(matrix\)"
     )
     calls = [lambda f=f: inspect.unwrap(f)(given) for f in MEASURES]
     calls += [
@@ -399,5 +399,5 @@ def test_wrong_shapes_and_types_are_refused():
         metrics.init(2.0)
     with pytest.raises(ValueError, match="the number of cells, must lie in"):
         metrics.init(2**16)
-    with pytest.raises(ValueError, match=r"right\.counts must have the shape"):
+    with pytest.raises(ValueError, match=r"right must be of the 2 classes of left, got 3"):
         metrics.merge(metrics.init(2), metrics.init(3))

@@ -33,6 +33,13 @@ def test_totals_are_exact():
         np.testing.assert_array_equal(ints(got), table.sum(axis))
 
 
+def test_totals_of_many_are_exact():
+    many = 2**48 + np.arange(2**17).reshape(2, 2**16) % 1000 << 5
+    many[0] += 2**32 - 1  # whose low halves alone sum up to 2**48
+    got = jax.jit(_integers.total, static_argnums=1)(wide(many.reshape(1, -1)), 1)
+    np.testing.assert_array_equal(ints(got), [many.sum()])
+
+
 def test_a_pair_of_floats_holds_48_bits():
     counts = 1 + (A >> 6)  # up to 2**56
     high, low = jax.jit(_integers.to_pair)(wide(counts))

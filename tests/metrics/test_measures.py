@@ -314,6 +314,14 @@ def test_the_expected_cost_of_errors_that_cost_one_is_the_error_rate():
     np.testing.assert_allclose(cost(state_of(counts), costs), 10 / 71, rtol=0, atol=ATOL)
 
 
+@pytest.mark.slow
+def test_the_expected_cost_of_sixteen_million_cells_does_not_drift():
+    rng = np.random.default_rng(0)
+    counts, costs = rng.integers(0, 100, (4000, 4000)), np.float32(rng.random((4000, 4000)))
+    expected = np.average(costs.astype(np.float64), weights=counts)
+    np.testing.assert_allclose(cost(state_of(counts), costs), expected, rtol=0, atol=ATOL)
+
+
 def test_a_cost_near_the_largest_float_does_not_overflow():
     got = cost(state_of([[2**30, 1], [1, 2**30]]), np.array([[3e38, 0], [0, 3e38]]))
     np.testing.assert_allclose(got, 3e38, rtol=1e-6)

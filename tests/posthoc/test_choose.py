@@ -9,7 +9,7 @@ import pytest
 from jax.experimental import checkify
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
 from jimb import metrics
 from jimb.posthoc import adjust_logits, choose, choose_threshold
@@ -100,6 +100,42 @@ def test_any_criterion_of_the_counts():
     adjusted = np.float64(LOGITS) - TAUS[:, None, None] * np.log(PRIOR)
     tables = [confusion_matrix(LABELS, a.argmax(-1), normalize="true") for a in adjusted]
     np.testing.assert_allclose(choice.scores, [np.diag(t).min() for t in tables], rtol=1e-6)
+
+
+def test_a_hundred_thousand_classes_have_no_confusion():
+    k, rng = 100_000, np.random.default_rng(1)
+    labels = np.minimum(rng.pareto(0.5, 300) * 50, k - 1).astype(np.int32)
+    guesses = np.where(rng.random((3, 300)) < [[0.3], [0.8], [0.5]], labels, np.int32(k - 1))
+
+    @jax.jit
+    def chosen(guesses, grid):
+        return choose(lambda point: guesses[point.astype(int)], grid, labels, num_classes=k)
+
+    choice = chosen(guesses, np.arange(3, dtype=np.float32))
+    there = {"average": "macro", "labels": np.unique(labels)}
+    expected = [recall_score(labels, guess, **there) for guess in guesses]
+    np.testing.assert_allclose(choice.scores, expected, rtol=0, atol=1e-7)
+    np.testing.assert_array_equal(choice.value, 1)
+
+
+def test_a_criterion_that_needs_the_confusion_is_given_it():
+    costs = np.float32(1 + np.random.default_rng(1).random((3, 3)))
+
+    def cheap(state):
+        return -metrics.expected_cost(state, costs)
+
+    choice = jax.jit(lambda z: by_tau(z, LABELS, criterion=cheap))(LOGITS)
+    adjusted = np.float64(LOGITS) - TAUS[:, None, None] * np.log(PRIOR)
+    expected = [-costs[LABELS, a.argmax(-1)].mean(dtype=np.float64) for a in adjusted]
+    np.testing.assert_allclose(choice.scores, expected, rtol=1e-6)
+
+
+def test_a_criterion_that_fails_says_so_before_anything_is_counted():
+    def predict(point):
+        raise AssertionError("not yet")
+
+    with pytest.raises(ZeroDivisionError):
+        choose(predict, TAUS, LABELS, num_classes=30_000, criterion=lambda state: 1 / 0)
 
 
 @jax.jit

@@ -13,7 +13,7 @@ from jax import Array
 
 import jimb
 from jimb.difficulty import DifficultyState
-from jimb.metrics import ConfusionState, Measures, ShotAccuracy
+from jimb.metrics import ConfusionState, Measures, ShotAccuracy, TallyState
 
 LABELS = jnp.array([0, 0, 0, 0, 1, 1])
 LOGITS = jnp.array([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
@@ -57,6 +57,9 @@ def measures() -> None:
     predictions = assert_type(jimb.posthoc.adjust_logits(LOGITS, [0.9, 0.1]), Array).argmax(-1)
     state = assert_type(jimb.metrics.init(2), ConfusionState)
     state = assert_type(jimb.metrics.update(state, predictions, LABELS), ConfusionState)
+    tally = assert_type(jimb.metrics.init_tally(2), TallyState)
+    tally = assert_type(jimb.metrics.update(tally, predictions, LABELS), TallyState)
+    assert_type(jimb.metrics.accuracy(jimb.metrics.merge(tally, tally)), Array)
     assert_type(jimb.metrics.balanced_accuracy(state), Array)
     assert_type(jimb.metrics.compute(state), Measures)
     assert_type(jimb.metrics.compute(state).macro_f1, Array)

@@ -1,5 +1,6 @@
 """`examples.train` runs with its options, refuses others in one sentence, and draws by its plan."""
 
+import json
 import sys
 
 import jax
@@ -11,7 +12,9 @@ import jimb
 from examples import training
 from examples.data import datasets
 from examples.train import __main__ as train
-from examples.train import feeds, loop
+from examples.train import feeds, loop, outcome, programs
+from examples.train.arrays import make_test_set
+from examples.train.job import make_job
 from examples.train.settings import Settings
 
 
@@ -74,9 +77,41 @@ def slow(**options):
     ],
 )
 def test_options_combine(digits, options):
-    outcome = loop.train(Settings(epochs=1, **options), digits)
-    assert outcome.confusion.sum() == len(digits.test_labels)
-    assert np.isfinite(outcome.losses).all()
+    trained = loop.train(Settings(epochs=1, **options), digits)
+    assert trained.confusion.sum() == len(digits.test_labels)
+    assert np.isfinite(trained.losses).all()
+
+
+@pytest.mark.slow
+def test_many_classes_are_reported_without_their_confusion(digits, monkeypatch, tmp_path):
+    settings = Settings(epochs=1, hidden=7)
+    expected = loop.train(settings, digits)
+    with monkeypatch.context() as patch:
+        patch.setattr(programs, "FEW_CLASSES", 9)
+        programs.evaluate.clear_cache()
+        found = loop.train(settings, digits)
+    programs.evaluate.clear_cache()
+    assert found.confusion is None
+    np.testing.assert_array_equal(found.recall, expected.recall)
+    assert found.digest == expected.digest
+    outcome.leave(found, digits, tmp_path)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["confusion"] is None
+    np.testing.assert_allclose(written["recall"], expected.recall / 100, rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_the_test_set_of_many_classes_needs_no_square_of_them(digits):
+    """The confusion of 16 897 would take 2.3 GB."""
+    settings = Settings(epochs=1, hidden=7)
+    dataset = digits._replace(num_classes=16_897)
+    job = make_job(settings, dataset)
+    state = jax.eval_shape(programs.init, jax.random.key(0), job)[0]
+    test = make_test_set(job, dataset)
+    compiled = programs.evaluate.lower(state, test, recipe=job.recipe).compile()
+    analysis = compiled.memory_analysis()
+    logits = 4 * len(dataset.test_labels) * 16_897
+    assert analysis.temp_size_in_bytes + analysis.output_size_in_bytes < 5 * logits < 8 * 16_897**2
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from matplotlib.collections import PathCollection
 from examples.train import comparison, events, figure, log, terminal
 from examples.train.log import Epoch
 from examples.train.outcome import Outcome
+from examples.train.recall import recalls
 from examples.train.settings import Settings
 from tests.helpers import scalars
 
@@ -182,7 +183,8 @@ def task(classes, rng):
 
 def outcome(confusion, **options):
     """Of which only the confusion is known."""
-    return Outcome(Settings(**options), confusion, np.zeros(0), np.zeros(0), [], "")
+    recall = recalls(np.diagonal(confusion), confusion.sum(1))
+    return Outcome(Settings(**options), recall, confusion, np.zeros(0), np.zeros(0), [], "")
 
 
 @pytest.mark.parametrize("classes", [2, 10, 45, 100])
@@ -190,11 +192,17 @@ def test_figures_of_any_number_of_classes(tmp_path, classes):
     rng = np.random.default_rng(0)
     counts, confusion, difficulty, labels = task(classes, rng)
     alone, compared = tmp_path / "figure.png", tmp_path / "comparison.png"
-    figure.draw(
-        alone, "a recipe", counts=counts, confusion=confusion, difficulty=difficulty, labels=labels
-    )
     other = confusion + rng.integers(0, 9, (classes, classes))
     outcomes = [outcome(confusion), outcome(other, loss="focal")]
+    figure.draw(
+        alone,
+        "a recipe",
+        counts=counts,
+        recall=outcomes[0].recall,
+        confusion=confusion if classes < 100 else None,
+        difficulty=difficulty,
+        labels=labels,
+    )
     comparison.draw(compared, "digits", outcomes, counts)
     for path in (alone, compared):
         pixels = plt.imread(path)
@@ -215,7 +223,7 @@ def test_what_the_figure_shows(classes):
     counts, confusion, difficulty, labels = task(classes, np.random.default_rng(0))
     confusion[4] = 0  # the test set lacks it
     whole, (one, two, three) = plt.subplots(1, 3)
-    figure.draw_recall(one, counts, confusion)
+    figure.draw_recall(one, counts, outcome(confusion).recall)
     present = [k for k in range(classes) if k != 4]
     # Ten have a place by their rank, which is their number here; 45 are drawn by their size.
     expected = [
@@ -270,6 +278,7 @@ def test_a_training_of_which_little_is_known_is_drawn(tmp_path, bad):
         tmp_path / "figure.png",
         "",
         counts=np.array([5, 1, 0]),
+        recall=np.full(3, np.nan),
         confusion=np.zeros((3, 3), int),
         difficulty=np.array([0, 0, 1e9, 1, 1, bad]) if bad == np.inf else np.full(6, bad),
         labels=np.array([0, 0, 0, 0, 0, 1]),
