@@ -10,7 +10,8 @@ from jimb import sampling as sampling
 from jimb._labels import class_counts as class_counts
 from jimb._labels import take_class as take_class
 from jimb._sweep import sweep as sweep
-from jimb.linear import LinearLogits as LinearLogits
+from jimb.heads import DividedLogits as DividedLogits
+from jimb.heads import LinearLogits as LinearLogits
 from jimb.losses import balanced_softmax_loss as balanced_softmax_loss
 from jimb.losses import class_balanced_focal_loss as class_balanced_focal_loss
 from jimb.losses import class_balanced_sigmoid_loss as class_balanced_sigmoid_loss

@@ -74,9 +74,23 @@ def together(arrays: Any, names: Names) -> Any:
 
 def entering(x: Array, names: Names) -> Array:
     """`x`, of which each device uses a part: its gradient is the sum of theirs."""
+    if not names:
+        return x
     unclear = untold(names)
     told = frozenset(names) - frozenset(unclear) - _varying(x)
     return _summed_back(_cast(x, told), unclear) if unclear else _cast(x, told)
+
+
+def own_share(table: Array, names: Names, size: int) -> Array:
+    """Of a table that all devices have, the part that this one needs."""
+    return jax.lax.dynamic_slice_in_dim(table, jax.lax.axis_index(names) * size, size)
+
+
+def summed_once(shares: Any, names: Names) -> Any:
+    """`summed`, of which each device uses the sum alike: the gradient is not summed once more."""
+    unclear = untold(names)
+    summed_up = jax.lax.psum(shares, tuple(n for n in names if n not in unclear))
+    return _summed_forward(summed_up, unclear) if unclear else summed_up
 
 
 def _cast(x: Array, names: frozenset[Hashable]) -> Array:
@@ -97,6 +111,22 @@ def _summed_back_backward(names: Names, _: None, cotangent: Array) -> tuple[Arra
 
 
 _summed_back.defvjp(_summed_back_forward, _summed_back_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _summed_forward(x: Any, names: Names) -> Any:
+    return jax.lax.psum(x, names)
+
+
+def _summed_forward_forward(x: Any, names: Names) -> tuple[Any, None]:
+    return _summed_forward(x, names), None
+
+
+def _summed_forward_backward(names: Names, _: None, cotangent: Any) -> tuple[Any]:
+    return (cotangent,)
+
+
+_summed_forward.defvjp(_summed_forward_forward, _summed_forward_backward)
 
 
 def _varying(x: Array) -> frozenset[Any]:

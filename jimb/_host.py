@@ -106,10 +106,10 @@ def _no_numbers(name: str, value: Any) -> TypeError:
         return TypeError(f"{got}; pass its values in the order of the classes, {ordered}.")
     if isinstance(value, set | frozenset) or hasattr(value, "__next__"):
         return TypeError(f"{got}; pass a list.")
-    if hasattr(value, "to_array"):
+    if hasattr(value, "argmax") and not hasattr(value, "__array__"):  # in the place of logits
         return TypeError(
-            f"{name} must be an array of numbers, got {type(value).__name__}, which stores "
-            "none; take its .to_array(), or .argmax() for predicted classes."
+            f"{name} must be an array of numbers, got {type(value).__name__}; take its .argmax() "
+            "for predicted classes, or, of LinearLogits, .to_array()."
         )
     strings = _strings(value)
     if not strings:

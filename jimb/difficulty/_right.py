@@ -4,12 +4,12 @@ import jax.numpy as jnp
 
 from jimb._labels import at_label, in_range
 from jimb._typing import Array, Bool, Float, Integer
-from jimb.linear import LinearLogits
-from jimb.linear._read import largest as largest_of
+from jimb.heads._head import Head
+from jimb.heads._read import largest as largest_of
 
 
 def right(
-    logits: Float[Array, "*batch K"] | LinearLogits, labels: Integer[Array, "*batch"]
+    logits: Float[Array, "*batch K"] | Head, labels: Integer[Array, "*batch"]
 ) -> Bool[Array, "*batch"]:
     """Whether `argmax z` is the label, where the first of equal logits counts.
 
@@ -17,7 +17,7 @@ def right(
     which takes three times as long on a CPU.
     """
     safe, valid = in_range(labels, logits.shape[-1])
-    if isinstance(logits, LinearLogits):
+    if isinstance(logits, Head):
         value, place = largest_of(logits)
         return (place == safe) & (value > -jnp.inf) & valid
     label = jnp.expand_dims(safe, -1)

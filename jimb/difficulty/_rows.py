@@ -17,8 +17,9 @@ from jimb._report import report
 from jimb._scatter import set_rows
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty._chunks import in_chunks
-from jimb.difficulty._given import in_batch, logits_and_labels
-from jimb.linear import LinearLogits
+from jimb.difficulty._given import logits_and_labels
+from jimb.heads._head import Head
+from jimb.heads._read import in_batch
 from jimb.sampling._replicated import replicated
 
 State = TypeVar("State")
@@ -34,14 +35,14 @@ class Batch(NamedTuple):
       positions: rows of the state, `[B]`, in range; None means all of them, in order.
     """
 
-    logits: Float[Array, "B K"] | LinearLogits
+    logits: Float[Array, "B K"] | Head
     labels: Integer[Array, " B"]
     mask: Bool[Array, " B"] | None
     positions: Integer[Array, " B"] | None
 
 
 def checked(
-    logits: ArrayLike | LinearLogits,
+    logits: ArrayLike | Head,
     labels: ArrayLike,
     *,
     index: ArrayLike | None,
@@ -110,7 +111,7 @@ def write(
 def updated(
     fn: Callable[..., State],
     state: State,
-    logits: ArrayLike | LinearLogits,
+    logits: ArrayLike | Head,
     labels: ArrayLike,
     *extra: Array | None,
     index: ArrayLike | None,

@@ -13,9 +13,10 @@ from jimb._exports import exported
 from jimb._layout import laid_out_like
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
-from jimb.difficulty._given import in_batch, logits_and_labels
+from jimb.difficulty._given import logits_and_labels
 from jimb.difficulty._right import right
-from jimb.linear import LinearLogits
+from jimb.heads._head import Head
+from jimb.heads._read import in_batch
 
 __all__ = ["ClassWiseState", "accuracy", "init", "score", "update"]
 
@@ -60,7 +61,7 @@ def init(num_classes: int) -> ClassWiseState:
 
 def update(
     state: ClassWiseState,
-    logits: ArrayLike | LinearLogits,
+    logits: ArrayLike | Head,
     labels: ArrayLike,
     *,
     where: ArrayLike | None = None,

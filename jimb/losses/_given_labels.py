@@ -12,39 +12,39 @@ import numpy as np
 
 from jimb import _checks, _labels
 from jimb._typing import Array, ArrayLike, Float, Integer
-from jimb.linear import LinearLogits
-from jimb.linear._read import class_logits
+from jimb.heads._head import Head
+from jimb.heads._read import class_logits
 
 
-def softmax_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*batch K"] | LinearLogits:
+def softmax_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*batch K"] | Head:
     """The logits, an array or unstored; TypeError if they are in the labels' place."""
-    if not isinstance(logits, LinearLogits):
+    if not isinstance(logits, Head):
         _not_swapped(logits, labels)
     return class_logits(logits)
 
 
 def stored_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*any"]:
     """The logits as an array; TypeError if they are in the labels' place, or unstored."""
-    if isinstance(logits, LinearLogits):
+    if isinstance(logits, Head):
         raise TypeError(
-            "this loss needs each logit, and LinearLogits stores none: pass logits.to_array(), or "
-            "take a softmax loss."
+            f"this loss needs an array of logits, got {type(logits).__name__}; take a softmax "
+            "loss, or, of LinearLogits, .to_array()."
         )
     _not_swapped(logits, labels)
     return _checks.floating("logits", logits)
 
 
 def softmax_labels(
-    labels: ArrayLike, logits: Array | LinearLogits, where: ArrayLike | None
+    labels: ArrayLike, logits: Array | Head, where: ArrayLike | None
 ) -> Integer[Array, "*batch"] | Float[Array, "*batch K"]:
     """Class ids `[...]` or soft labels `[..., K]`."""
     array = _checks.label_array("labels", labels)
     if jnp.issubdtype(array.dtype, jnp.floating):
-        if isinstance(logits, LinearLogits):
+        if isinstance(logits, Head):
             raise TypeError(
-                "labels of LinearLogits must be class ids, integers, got "
-                f"{_checks.describe(array)}; with soft labels, which need as much memory as "
-                "logits, pass logits.to_array()."
+                f"labels of {type(logits).__name__} must be class ids, integers, got "
+                f"{_checks.describe(array)}; soft labels, which need as much memory as logits, are "
+                "for an array: of LinearLogits take .to_array()."
             )
         if array.shape != logits.shape:
             raise ValueError(
@@ -66,7 +66,7 @@ def softmax_labels(
 
 
 def class_ids(
-    labels: ArrayLike, logits: Array | LinearLogits, where: ArrayLike | None
+    labels: ArrayLike, logits: Array | Head, where: ArrayLike | None
 ) -> Integer[Array, "*batch"]:
     """Class ids `[...]`, of a loss that has no soft labels."""
     array = _checks.label_array("labels", labels)
@@ -120,7 +120,7 @@ def _kind(x: Any) -> str:
         return " "
 
 
-def _one_per_row(ids: Array, logits: Array | LinearLogits, otherwise: str | None = None) -> None:
+def _one_per_row(ids: Array, logits: Array | Head, otherwise: str | None = None) -> None:
     """ValueError unless the ids have the shape of the logits without their last axis."""
     batch = logits.shape[:-1]
     if ids.shape == batch:
@@ -146,7 +146,7 @@ def _one_per_row(ids: Array, logits: Array | LinearLogits, otherwise: str | None
     )
 
 
-def _traced(logits: Array | LinearLogits) -> bool:
+def _traced(logits: Array | Head) -> bool:
     return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(logits))
 
 

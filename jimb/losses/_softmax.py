@@ -1,24 +1,24 @@
 """Softmax losses: integer labels or soft labels, unreduced."""
 
-import jax
 import jax.numpy as jnp
 
 from jimb import _checks, _labels
-from jimb._layout import classes_laid_out_like
 from jimb._numerics import compute_dtype, weigh
 from jimb._typing import Array, ArrayLike, Float, Typed
-from jimb.linear import LinearLogits
+from jimb.heads._affine import affine
+from jimb.heads._head import Head
+from jimb.heads._read import masked, sums
 from jimb.losses._elements import finish, focusing, prepare
 from jimb.losses._focal import focal_of_margin
 from jimb.losses._given_labels import softmax_labels, softmax_logits
 from jimb.losses._margin import softmax_margin
+from jimb.losses._of_head import margin_of, smoothed_loss_of
 from jimb.losses._smoothing import smoothed_loss
 from jimb.losses._soft_softmax import softmax_soft_loss
-from jimb.losses._unstored import margin_of, unstored_smoothed_loss, unstored_sums
 
 
 def softmax_cross_entropy_loss(
-    logits: ArrayLike | LinearLogits,
+    logits: ArrayLike | Head,
     labels: ArrayLike,
     *,
     label_smoothing: ArrayLike = 0.0,
@@ -68,7 +68,7 @@ def softmax_cross_entropy_loss(
 
 
 def softmax_focal_loss(
-    logits: ArrayLike | LinearLogits,
+    logits: ArrayLike | Head,
     labels: ArrayLike,
     *,
     gamma: ArrayLike = 2.0,
@@ -114,7 +114,7 @@ def softmax_focal_loss(
 
 
 def softmax_loss(
-    logits: ArrayLike | LinearLogits,
+    logits: ArrayLike | Head,
     labels: ArrayLike,
     *,
     gamma: ArrayLike | None = None,
@@ -141,7 +141,7 @@ def softmax_loss(
     if smoothing is not None:
         epsilon = _checks.scalar("label_smoothing", smoothing, 0.0, 1.0, dtype=dtype)
     if not hard:
-        assert not isinstance(given, LinearLogits)  # of which labels are hard
+        assert not isinstance(given, Head)  # of which labels are hard
         z = affine(prepare(given, mask), factor, shift)
         losses, valid = _of_soft_labels(
             z, prepare(labels, mask).astype(dtype), table, focus, epsilon
@@ -151,8 +151,8 @@ def softmax_loss(
     if epsilon is not None:
         losses = _smoothed(given, safe, mask, table, epsilon)
         return finish(losses, valid, mask, given.dtype)
-    if isinstance(given, LinearLogits):
-        u = margin_of(unstored_sums(given, safe, mask, factor=factor, shift=shift))
+    if isinstance(given, Head):
+        u = margin_of(sums(masked(given, mask), safe, factor=factor, shift=shift))
     else:
         u = softmax_margin(affine(prepare(given, mask), factor, shift), safe)
     if margins is not None:
@@ -164,7 +164,7 @@ def softmax_loss(
 
 
 def _smoothed(
-    logits: Array | LinearLogits,
+    logits: Array | Head,
     safe: Array,
     mask: Array | None,
     table: Array | None,
@@ -173,11 +173,11 @@ def _smoothed(
     num_classes = logits.shape[-1]
     peak = 1 - epsilon if table is None else (1 - epsilon) * _labels.look_up(table, safe)
     peak, spread = jnp.broadcast_to(peak, safe.shape), epsilon / num_classes
-    if not isinstance(logits, LinearLogits):
+    if not isinstance(logits, Head):
         return smoothed_loss(prepare(logits, mask), safe, spread, peak, table)
     weights = jnp.ones(num_classes, epsilon.dtype) if table is None else table
-    sums = unstored_sums(logits, safe, mask, weights=weights)
-    return unstored_smoothed_loss(sums, spread, peak, jnp.sum(weights))
+    of_rows = sums(masked(logits, mask), safe, weights=weights)
+    return smoothed_loss_of(of_rows, spread, peak, jnp.sum(weights))
 
 
 def _of_soft_labels(
@@ -188,35 +188,6 @@ def _of_soft_labels(
     if epsilon is not None:
         soft = (1 - epsilon) * soft + epsilon / z.shape[-1]
     return softmax_soft_loss(z, soft, table, focus), valid
-
-
-def affine(z: Array, factor: Array | None, shift: Array | None) -> Array:
-    """`factor·z + shift` but for a constant per row; factor is a scalar or one per class.
-
-    The largest logit is taken out first, so that what is added to a logit of 1e4 does not drown in
-    its rounding: `factor·z - max factor·max z = factor·(z - max z) + (factor - max factor)·max z`.
-    A logit that is not finite stays as it is, but a shift of -inf removes its class in any case.
-    """
-    if factor is None and shift is None:
-        return z
-    if shift is not None:
-        shift = _per_class(shift, z)
-        z = jnp.where(shift == -jnp.inf, -jnp.inf, z)
-    finite = jnp.isfinite(z)
-    largest = jnp.max(z, axis=-1, keepdims=True, where=finite, initial=-jnp.inf)
-    largest = jax.lax.stop_gradient(jnp.where(jnp.isfinite(largest), largest, 0))
-    moved = jnp.where(finite, z, largest) - largest
-    if factor is not None:
-        scale = _per_class(factor, z)
-        moved = scale * moved + (scale - jnp.max(factor)) * largest
-    if shift is not None:
-        moved = moved + shift
-    return jnp.where(finite, moved, z)
-
-
-def _per_class(x: Array, z: Array) -> Array:
-    """Axes of 1 in front, classes laid out like those of z: spread out it would be whole again."""
-    return classes_laid_out_like(x.reshape((1,) * (z.ndim - x.ndim) + x.shape), z)
 
 
 def _class_table(class_weights: ArrayLike, logits: Typed) -> Array:

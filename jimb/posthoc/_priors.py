@@ -10,8 +10,8 @@ from jimb import _checks
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
-from jimb.linear import LinearLogits
-from jimb.linear._read import class_logits, shifted
+from jimb.heads._head import Head
+from jimb.heads._read import class_logits, shifted
 from jimb.posthoc._host import rounded, widened
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -139,9 +139,7 @@ def correct_prior(
 
 
 @overload
-def adjust_logits(
-    logits: LinearLogits, prior: ArrayLike, *, tau: ArrayLike = 1.0
-) -> LinearLogits: ...
+def adjust_logits(logits: Head, prior: ArrayLike, *, tau: ArrayLike = 1.0) -> Head: ...
 
 
 @overload
@@ -149,15 +147,15 @@ def adjust_logits(logits: ArrayLike, prior: ArrayLike, *, tau: ArrayLike = 1.0) 
 
 
 def adjust_logits(
-    logits: ArrayLike | LinearLogits, prior: ArrayLike, *, tau: ArrayLike = 1.0
-) -> Float[Array, "*batch K"] | LinearLogits:
+    logits: ArrayLike | Head, prior: ArrayLike, *, tau: ArrayLike = 1.0
+) -> Float[Array, "*batch K"] | Head:
     r"""Logits of a trained model with the prior taken out, `z - τ log π`.
 
     τ = 1 is `correct_prior` to the uniform prior. Not for a model trained by `logit_adjusted_loss`
     or `balanced_softmax_loss`, whose logits are without the prior already.
 
     Args:
-      logits: `[..., K]`, floating point, or `LinearLogits`, of whose bias the prior is taken.
+      logits: `[..., K]`, floating point, `LinearLogits` or `DividedLogits`.
       prior: π, the class frequencies that the training drew, `[K]`, summing to 1. A class with
         π = 0 is out if τ > 0: -inf.
       tau: τ ≥ 0, a scalar; may be traced. 0 leaves the logits as they are, to the bit. Choose it on
@@ -165,7 +163,7 @@ def adjust_logits(
 
     Returns:
       Logits `[..., K]`, in the dtype of logits; half precision is computed in float32, and rounded.
-      `LinearLogits` of `LinearLogits`.
+      `LinearLogits` of `LinearLogits`, with another bias; `DividedLogits` likewise.
 
     Raises:
       TypeError: logits are not floating point.
@@ -185,7 +183,7 @@ def adjust_logits(
     table = _checks.distribution("prior", prior, z)
     empty = table == 0
     out, shift = empty & (strength > 0), -strength * jnp.log(jnp.where(empty, 1, table))
-    if isinstance(z, LinearLogits):
+    if isinstance(z, Head):
         return shifted(z, jnp.where(out, -jnp.inf, shift))
     moved = _plus(z.astype(strength.dtype), _row(shift, z))
     return jnp.where(_row(out, z), -jnp.inf, moved).astype(z.dtype)

@@ -13,10 +13,10 @@ from jimb import _checks
 from jimb._norms import unit
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Float, Integer
-from jimb.linear import _divided, _largest
-from jimb.linear._blocks import Layer
-from jimb.linear._divided import Options
-from jimb.linear._largest import Largest
+from jimb.heads import _largest, _placed
+from jimb.heads._blocks import Layer
+from jimb.heads._largest import Largest
+from jimb.heads._placed import Options
 
 
 @functools.partial(
@@ -105,7 +105,7 @@ class LinearLogits:
     @property
     def shape(self) -> tuple[int, ...]:
         """`[..., K]`, that of the logits, with the classes of all devices."""
-        parts = _divided.parts(self.axis_name)
+        parts = _placed.parts(self.axis_name)
         return (*np.shape(self.features)[:-1], np.shape(self.kernel)[-1] * parts)
 
     @property
@@ -127,11 +127,11 @@ class LinearLogits:
     def to_array(self) -> Float[Array, "*batch K"]:
         """The logits, stored, in the features' dtype; those of one device inside `shard_map`."""
         layer = layer_of(self)
-        return _divided.stored(layer, options_of(self)).astype(layer.features.dtype)
+        return _placed.stored(layer, options_of(self)).astype(layer.features.dtype)
 
     def argmax(self) -> Integer[Array, "*batch"]:
         """The predicted classes `[...]`, int32; of equal logits the first counts, as in NumPy."""
-        found: Largest = _divided.run(_largest.largest, layer_of(self), None, options_of(self))
+        found: Largest = _placed.run(_largest.largest, layer_of(self), None, options_of(self))
         return found.place
 
 

@@ -11,9 +11,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jimb import _axes
+from jimb._axes import Names
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, Float, Integer
-from jimb.linear._blocks import Layer, Walk, block_of, first_class, is_class, over_blocks, product
+from jimb.heads._blocks import Layer, Walk, block_of, first_of, is_class, over_blocks, product
 
 
 class Sums(NamedTuple):
@@ -32,37 +34,63 @@ class Sums(NamedTuple):
     weighted: Float[Array, "*batch"] | None
 
 
+def sums_of(
+    logits: Float[Array, "*batch k"],
+    labels: Integer[Array, "*batch"],
+    weights: Float[Array, " k"] | None,
+    axes: Names,
+) -> Sums:
+    """Of stored logits in float32 or float64, each device's of its own classes."""
+    size = logits.shape[-1]
+    is_label = is_class(labels - first_of(size, axes), 0, size)
+    row = None if weights is None else weights.reshape((1,) * labels.ndim + weights.shape)
+    nothing = _nothing(jnp.zeros(labels.shape, logits.dtype), weights)
+    return _over_devices(_added(nothing, logits, is_label, row), axes)
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def sums(layer: Layer, labels: Integer[Array, "*batch"], walk: Walk) -> Sums:
-    """The sums of all rows; labels are of the classes of all devices."""
+    """Of a layer; labels are of the classes of all devices."""
     return _forward(layer, labels, walk)[0]
 
 
 def _forward(layer: Layer, labels: Array, walk: Walk) -> tuple[Sums, tuple[Layer, Array, Array]]:
-    labels = labels - first_class(layer, walk)
+    labels = labels - first_of(layer.kernel.shape[1], walk.axes)
 
     def step(so_far: Sums, start: Array | int, width: int) -> Sums:
         block = block_of(layer, start, width, walk)
-        is_label = is_class(labels, start, width)
-        others = jnp.where(is_label, -jnp.inf, block.logits)
-        largest = jnp.maximum(so_far.largest, jax.lax.stop_gradient(jnp.max(others, axis=-1)))
-        odds = jnp.exp(others - jnp.expand_dims(_finite(largest), -1))
-        own = jnp.sum(jnp.where(is_label, block.logits, 0), axis=-1)
-        weighted = so_far.weighted
-        if weighted is not None and block.weights is not None:
-            terms = jnp.where(block.weights == 0, 0, block.weights * block.logits)
-            weighted = weighted + jnp.sum(terms, axis=-1)
-        total = _rescaled(so_far, largest) + jnp.sum(odds, axis=-1)
-        return Sums(largest, total, so_far.own + own, weighted)
+        return _added(so_far, block.logits, is_class(labels, start, width), block.weights)
 
-    zero = jnp.zeros(labels.shape, compute_dtype(layer.features))
-    nothing = Sums(zero - jnp.inf, zero, zero, None if layer.weights is None else zero)
-    found = over_blocks(step, nothing, layer.kernel.shape[1], walk.size)
-    if walk.axes:
-        largest = jax.lax.pmax(jax.lax.stop_gradient(found.largest), walk.axes)
-        parts = _rescaled(found, largest), found.own, found.weighted
-        found = Sums(largest, *jax.lax.psum(parts, walk.axes))
+    nothing = _nothing(jnp.zeros(labels.shape, compute_dtype(layer.features)), layer.weights)
+    own = over_blocks(step, nothing, layer.kernel.shape[1], walk.size)
+    found = _over_devices(own, walk.axes)
     return found, (layer, labels, found.largest)
+
+
+def _nothing(zero: Array, weights: Array | None) -> Sums:
+    return Sums(zero - jnp.inf, zero, zero, None if weights is None else zero)
+
+
+def _added(so_far: Sums, logits: Array, is_label: Array, weights: Array | None) -> Sums:
+    """The sums with more classes."""
+    others = jnp.where(is_label, -jnp.inf, logits)
+    largest = jnp.maximum(so_far.largest, jax.lax.stop_gradient(jnp.max(others, axis=-1)))
+    odds = jnp.exp(others - jnp.expand_dims(_finite(largest), -1))
+    total = _rescaled(so_far, largest) + jnp.sum(odds, axis=-1)
+    own = so_far.own + jnp.sum(jnp.where(is_label, logits, 0), axis=-1)
+    if weights is None or so_far.weighted is None:
+        return Sums(largest, total, own, None)
+    terms = jnp.where(weights == 0, 0, weights * logits)
+    return Sums(largest, total, own, so_far.weighted + jnp.sum(terms, axis=-1))
+
+
+def _over_devices(own: Sums, axes: Names) -> Sums:
+    """The sums with the classes of all devices."""
+    if not axes:
+        return own
+    largest = jax.lax.pmax(jax.lax.stop_gradient(own.largest), axes)
+    parts = _rescaled(own, largest), own.own, own.weighted
+    return Sums(largest, *_axes.summed_once(parts, axes))
 
 
 def _rescaled(sums: Sums, largest: Array) -> Array:

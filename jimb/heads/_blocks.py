@@ -142,6 +142,6 @@ def is_class(
     return jnp.expand_dims(labels - start, -1) == classes
 
 
-def first_class(layer: Layer, walk: Walk) -> Array | int:
-    """The number of the first class that this device holds."""
-    return jax.lax.axis_index(walk.axes) * layer.kernel.shape[1] if walk.axes else 0
+def first_of(size: int, axes: Names) -> Array | int:
+    """The number of the first class that this device holds, where each holds as many."""
+    return jax.lax.axis_index(axes) * size if axes else 0

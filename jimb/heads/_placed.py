@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 from jimb import _axes
 from jimb._axes import Names
 from jimb._typing import Array, Integer
-from jimb.linear._blocks import Layer, Walk, block_size, product
+from jimb.heads._blocks import Layer, Walk, block_size, product
 
 Function = Callable[[Layer, Any, Walk], Any]
 
@@ -69,9 +69,7 @@ def share(table: Array, layer: Layer, axis_name: Hashable | Names | None) -> Arr
     """Of a number for each class `[K]` those of the classes in the kernel."""
     mapped = _axes.if_mapped(axis_name)
     if mapped:
-        size = layer.kernel.shape[1]
-        whole = _axes.entering(table, mapped)
-        return jax.lax.dynamic_slice_in_dim(whole, jax.lax.axis_index(mapped) * size, size)
+        return _axes.own_share(_axes.entering(table, mapped), mapped, layer.kernel.shape[1])
     placed = _placed(layer, axis_name)
     return table if placed is None else _laid_out(table, placed, P(placed.classes or None))
 

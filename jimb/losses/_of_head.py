@@ -1,31 +1,10 @@
-"""Softmax losses of logits that are not stored: the margin of each row, and smoothing."""
-
-import dataclasses
+"""Softmax losses from what is read of a head: the margin of each row, and smoothing."""
 
 import jax.numpy as jnp
 
-from jimb._typing import Array, Bool, Float, Integer
-from jimb.linear import LinearLogits
-from jimb.linear._read import sums
-from jimb.linear._sums import Sums
+from jimb._typing import Array, Float
+from jimb.heads._sums import Sums
 from jimb.losses._focal import focal_of_margin
-
-
-def unstored_sums(
-    logits: LinearLogits,
-    labels: Integer[Array, "*batch"],
-    mask: Bool[Array, "*batch"] | None,
-    *,
-    factor: Array | None = None,
-    shift: Array | None = None,
-    weights: Array | None = None,
-) -> Sums:
-    """Of the logits `factor·z + shift`, and of their sum with `weights`; all tables `[K]`."""
-    if mask is not None:
-        features = jnp.asarray(logits.features)
-        kept = jnp.where(jnp.expand_dims(mask, -1), features, 0)
-        logits = dataclasses.replace(logits, features=kept)
-    return sums(logits, labels, factor=factor, shift=shift, weights=weights)
 
 
 def margin_of(sums: Sums) -> Float[Array, "*batch"]:
@@ -33,7 +12,7 @@ def margin_of(sums: Sums) -> Float[Array, "*batch"]:
     return (sums.largest - sums.own) + _log_total(sums)
 
 
-def unstored_smoothed_loss(
+def smoothed_loss_of(
     sums: Sums, spread: Float[Array, ""], peak: Float[Array, "*batch"], total: Float[Array, ""]
 ) -> Float[Array, "*batch"]:
     """`a·Σ_c w_c (-log p_c) + b·(-log p_y)` with a = `spread`, b = `peak` and `Σ_c w_c` = `total`.
