@@ -1,4 +1,4 @@
-"""Difficulty, plans and confusion counts over two processes of two devices, joined on loopback."""
+"""Difficulty, plans, counts and divided classes over two processes of two devices."""
 
 import sys
 

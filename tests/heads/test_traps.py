@@ -1,4 +1,4 @@
-"""Where heads whose logits are not stored went wrong elsewhere: blocks, masks, ends of the range."""
+"""Where heads whose logits are not stored go wrong: blocks, masks, ends of the range."""
 
 import functools
 
@@ -123,7 +123,7 @@ def test_what_is_masked_or_of_weight_0_counts_nowhere(loss):
         labels = np.where(kept, labels, -1)
         return loss(logits, jnp.asarray(labels), where=kept)[:2]
 
-    losses, gradients = losses_and_gradients(masked, (spoilt, w, b), labels)
+    _, gradients = losses_and_gradients(masked, (spoilt, w, b), labels)
     for got, expected in zip(gradients, clean, strict=True):
         np.testing.assert_allclose(got[: len(expected)], expected, rtol=1e-6, atol=1e-7)
     gradient = jax.grad(

@@ -8,7 +8,7 @@ import sys
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import NamedSharding
+from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jimb
@@ -117,6 +117,35 @@ def check_confusion(num_processes, process):
     np.testing.assert_allclose(got, recall.mean(), rtol=0, atol=1e-7)
 
 
+def check_classes():
+    """Classes over both processes: stored logits, and a head that stores none."""
+    mesh = jax.make_mesh((2, 2), ("model", "data"), axis_types=(AxisType.Explicit,) * 2)
+    kernel, labels = PARAMS[1], LABELS[:64]
+
+    def laid_out(x, *spec):
+        sharding = NamedSharding(mesh, P(*spec))
+        return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])
+
+    @jax.jit
+    def run(logits, inputs, kernel, labels):
+        def total(logits, head):
+            losses = jimb.softmax_focal_loss(logits, labels)
+            unstored = jimb.softmax_cross_entropy_loss(head, labels, label_smoothing=0.1)
+            return jax.numpy.sum(losses + unstored), (losses, unstored)
+
+        head = jimb.LinearLogits(inputs, kernel, block_size=2)
+        return jax.grad(total, (0, 1), has_aux=True)(logits, head)
+
+    arrays = LOGITS[1][:64], INPUTS[:64], kernel, labels
+    alone = jax.tree.map(np.asarray, run(*arrays))
+    specs = ("data", "model"), ("data",), (None, "model"), ("data",)
+    with jax.set_mesh(mesh):
+        together = run(*(laid_out(x, *spec) for x, spec in zip(arrays, specs, strict=True)))
+    for got, expected in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+        for shard in got.addressable_shards:
+            np.testing.assert_allclose(shard.data, expected[shard.index], rtol=2e-6, atol=2e-6)
+
+
 def main():
     port, num_processes, process = map(int, sys.argv[1:])
     jax.config.update("jax_num_cpu_devices", 2)
@@ -125,6 +154,7 @@ def main():
     for store in (np.float16, np.float32):
         check(store, num_processes)
     check_confusion(num_processes, process)
+    check_classes()
     print("equal")
 
 
