@@ -57,6 +57,10 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"-\log \frac{e^{\Delta_y z_y + \iota_y}}{\sum_c e^{\Delta_c z_c + \iota_c}}",
         r"\Delta_c = \Big(\frac{n_c}{n_{\max}}\Big)^{\gamma}, \quad \iota_c = \tau \log \pi_c",
     ),
+    "jimb.LinearLogits": (
+        r"z = x W + b",
+        r"u = \log \sum_{j \neq y} e^{z_j} - z_y",
+    ),
     "jimb.cosine_logits": r"z_c = \frac{f \cdot w_c}{\|f\| \, \|w_c\|}",
     "jimb.difficulty.psi": (
         r"d_u = \min(\Delta_y, 0) \, r_y + \sum_{j \neq y} \max(\Delta_j, 0) \, r_j",

@@ -2,14 +2,14 @@
 
 from jimb import _checks
 from jimb._layout import laid_out_like
-from jimb._typing import Array, ArrayLike, Float, Integer
-from jimb.heads._head import Head
+from jimb._typing import Array, ArrayLike, Integer
+from jimb.heads._head import Logits, LogitsLike
 from jimb.heads._read import class_logits, in_batch
 
 
 def logits_and_labels(
-    logits: ArrayLike | Head, labels: ArrayLike
-) -> tuple[Float[Array, "*batch K"] | Head, Integer[Array, "*batch"]]:
+    logits: LogitsLike, labels: ArrayLike
+) -> tuple[Logits, Integer[Array, "*batch"]]:
     """Both, checked, that fit each other."""
     given = class_logits(logits)
     array = _checks.integer("labels", labels)

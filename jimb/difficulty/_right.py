@@ -3,14 +3,12 @@
 import jax.numpy as jnp
 
 from jimb._labels import at_label, in_range
-from jimb._typing import Array, Bool, Float, Integer
-from jimb.heads._head import Head
+from jimb._typing import Array, Bool, Integer
+from jimb.heads._head import Head, Logits
 from jimb.heads._read import largest as largest_of
 
 
-def right(
-    logits: Float[Array, "*batch K"] | Head, labels: Integer[Array, "*batch"]
-) -> Bool[Array, "*batch"]:
+def right(logits: Logits, labels: Integer[Array, "*batch"]) -> Bool[Array, "*batch"]:
     """Whether `argmax z` is the label, where the first of equal logits counts.
 
     False for a label outside [0, K), and where a logit is NaN or all are -inf. Not jnp.argmax,

@@ -15,10 +15,10 @@ from jimb import _checks, _labels
 from jimb._layout import laid_out_like
 from jimb._report import report
 from jimb._scatter import set_rows
-from jimb._typing import Array, ArrayLike, Bool, Float, Integer
+from jimb._typing import Array, ArrayLike, Bool, Integer
 from jimb.difficulty._chunks import in_chunks
 from jimb.difficulty._given import logits_and_labels
-from jimb.heads._head import Head
+from jimb.heads._head import Logits, LogitsLike
 from jimb.heads._read import in_batch
 from jimb.sampling._replicated import replicated
 
@@ -35,14 +35,14 @@ class Batch(NamedTuple):
       positions: rows of the state, `[B]`, in range; None means all of them, in order.
     """
 
-    logits: Float[Array, "B K"] | Head
+    logits: Logits
     labels: Integer[Array, " B"]
     mask: Bool[Array, " B"] | None
     positions: Integer[Array, " B"] | None
 
 
 def checked(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *,
     index: ArrayLike | None,
@@ -111,7 +111,7 @@ def write(
 def updated(
     fn: Callable[..., State],
     state: State,
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *extra: Array | None,
     index: ArrayLike | None,

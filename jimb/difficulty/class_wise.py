@@ -15,7 +15,7 @@ from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty._given import logits_and_labels
 from jimb.difficulty._right import right
-from jimb.heads._head import Head
+from jimb.heads._head import LogitsLike
 from jimb.heads._read import in_batch
 
 __all__ = ["ClassWiseState", "accuracy", "init", "score", "update"]
@@ -61,7 +61,7 @@ def init(num_classes: int) -> ClassWiseState:
 
 def update(
     state: ClassWiseState,
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *,
     where: ArrayLike | None = None,

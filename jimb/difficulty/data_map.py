@@ -14,7 +14,7 @@ from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.difficulty import _rows
 from jimb.difficulty._label_losses import label_losses
 from jimb.difficulty._right import right
-from jimb.heads._head import Head
+from jimb.heads._head import Logits, LogitsLike
 
 __all__ = ["DataMapState", "confidence", "correctness", "init", "score", "update", "variability"]
 
@@ -65,7 +65,7 @@ def init(num_examples: int) -> DataMapState:
 
 def update(
     state: DataMapState,
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *,
     index: ArrayLike | None = None,
@@ -203,7 +203,7 @@ def _passes(state: DataMapState) -> Float[Array, " N"]:
     return jnp.maximum(state.updates, 1).astype(jnp.float32)
 
 
-def _added(state: DataMapState, logits: Array | Head, labels: Array) -> DataMapState:
+def _added(state: DataMapState, logits: Logits, labels: Array) -> DataMapState:
     p = jnp.exp(-label_losses(logits, labels)).astype(state.mean.dtype)
     updates = state.updates + 1
     moved = p - state.mean

@@ -9,7 +9,7 @@ from jimb._exports import exported
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.difficulty import _rows
 from jimb.difficulty._right import right
-from jimb.heads._head import Head
+from jimb.heads._head import Logits, LogitsLike
 
 __all__ = ["ForgettingState", "init", "score", "update"]
 
@@ -61,7 +61,7 @@ def init(num_examples: int) -> ForgettingState:
 
 def update(
     state: ForgettingState,
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *,
     index: ArrayLike | None = None,
@@ -132,7 +132,7 @@ def score(state: ForgettingState) -> Float[Array, " N"]:
     return jnp.where(state.events < 0, jnp.nan, scores.astype(jnp.float32))
 
 
-def _counted(state: ForgettingState, logits: Array | Head, labels: Array) -> ForgettingState:
+def _counted(state: ForgettingState, logits: Logits, labels: Array) -> ForgettingState:
     now = right(logits, labels)
     forgotten = (state.correct & ~now).astype(state.events.dtype)
     good = (labels >= 0) & (state.events >= 0)

@@ -11,7 +11,7 @@ from jimb._exports import exported
 from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty import _rows
 from jimb.difficulty._label_losses import label_losses
-from jimb.heads._head import Head
+from jimb.heads._head import Logits, LogitsLike
 
 __all__ = ["LastLossState", "init", "score", "update"]
 
@@ -50,7 +50,7 @@ def init(num_examples: int, num_classes: int) -> LastLossState:
 
 def update(
     state: LastLossState,
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *,
     index: ArrayLike | None = None,
@@ -108,6 +108,6 @@ def score(state: LastLossState) -> Float[Array, " N"]:
     return jax.lax.stop_gradient(state.losses)
 
 
-def _lost(state: LastLossState, logits: Array | Head, labels: Array) -> LastLossState:
+def _lost(state: LastLossState, logits: Logits, labels: Array) -> LastLossState:
     losses = jnp.minimum(label_losses(logits, labels), _LARGEST)
     return LastLossState(losses.astype(state.losses.dtype))

@@ -6,18 +6,18 @@ import jax.numpy as jnp
 
 from jimb import _axes, _checks
 from jimb._numerics import compute_dtype
-from jimb._typing import Array, ArrayLike, Bool, Float, Integer
+from jimb._typing import Array, Bool, Float, Integer
 from jimb.heads import _largest, _placed, _sums
 from jimb.heads._affine import affine
 from jimb.heads._blocks import Layer
 from jimb.heads._divided_logits import DividedLogits
-from jimb.heads._head import Head
+from jimb.heads._head import Head, Logits, LogitsLike
 from jimb.heads._largest import Largest
 from jimb.heads._linear_logits import LinearLogits, layer_of, options_of
 from jimb.heads._sums import Sums
 
 
-def class_logits(logits: ArrayLike | Head) -> Float[Array, "*batch K"] | Head:
+def class_logits(logits: LogitsLike) -> Logits:
     """Logits of K >= 1 classes, an array or not, checked."""
     return logits.checked() if isinstance(logits, Head) else _checks.class_logits(logits)
 
@@ -32,7 +32,7 @@ def masked(logits: Head, mask: Bool[Array, "*batch"] | None) -> Head:
     return dataclasses.replace(logits, features=rows)
 
 
-def in_batch(logits: Array | Head) -> Array:
+def in_batch(logits: Logits) -> Array:
     """An array whose first axes are those of the batch, and laid out like it."""
     if isinstance(logits, LinearLogits):
         return jnp.asarray(logits.features)

@@ -19,8 +19,9 @@ What holds for all:
   and `take_class` all go by the last one. Of channel-first logits take `jnp.moveaxis(z, 1, -1)`,
   which a compiler turns into another way of reading;
 - batch and classes may be divided over a mesh, Auto or Explicit: losses are laid out like the
-  batch, and devices exchange a few numbers for each row, never its classes. Inside `jax.shard_map`
-  a loss sees one device's logits, so that there only the batch may be mapped;
+  batch, and devices exchange a few numbers for each row, never its classes. Inside `jax.shard_map`,
+  where a loss sees one device's logits, wrap those in `DividedLogits` if classes are mapped;
+- softmax losses of class ids also take `LinearLogits`, which are never stored;
 - a label that is wrong and not masked has loss NaN, with a checkify message; where nothing is
   traced, Python and NumPy labels raise ValueError in its place;
 - a loss that is not finite has a gradient that is not finite, so that a loss scale sees it; unless

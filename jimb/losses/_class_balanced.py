@@ -11,7 +11,7 @@ from jimb import _checks, _labels
 from jimb._notice import noticed
 from jimb._numerics import weigh
 from jimb._typing import Array, ArrayLike, Float, Typed
-from jimb.heads._head import Head
+from jimb.heads._head import Logits, LogitsLike
 from jimb.losses._elements import finish, focusing, prepare
 from jimb.losses._given_labels import class_ids, softmax_logits, stored_logits
 from jimb.losses._sigmoid import one_vs_all
@@ -20,7 +20,7 @@ from jimb.weights import effective_number_weights
 
 
 def class_balanced_softmax_loss(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     counts: ArrayLike,
     *,
@@ -202,8 +202,8 @@ def _one_vs_all_loss(
 
 
 def _checked(
-    logits: ArrayLike | Head, labels: ArrayLike, where: ArrayLike | None
-) -> tuple[Array | Head, Array, Array | None]:
+    logits: LogitsLike, labels: ArrayLike, where: ArrayLike | None
+) -> tuple[Logits, Array, Array | None]:
     given = softmax_logits(logits, labels)
     mask = _checks.mask(where, given.shape[:-1], "the batch, logits.shape[:-1]")
     return given, class_ids(labels, given, where), mask

@@ -12,11 +12,11 @@ import numpy as np
 
 from jimb import _checks, _labels
 from jimb._typing import Array, ArrayLike, Float, Integer
-from jimb.heads._head import Head
+from jimb.heads._head import Head, Logits
 from jimb.heads._read import class_logits
 
 
-def softmax_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*batch K"] | Head:
+def softmax_logits(logits: Any, labels: ArrayLike) -> Logits:
     """The logits, an array or unstored; TypeError if they are in the labels' place."""
     if not isinstance(logits, Head):
         _not_swapped(logits, labels)
@@ -35,7 +35,7 @@ def stored_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*any"]:
 
 
 def softmax_labels(
-    labels: ArrayLike, logits: Array | Head, where: ArrayLike | None
+    labels: ArrayLike, logits: Logits, where: ArrayLike | None
 ) -> Integer[Array, "*batch"] | Float[Array, "*batch K"]:
     """Class ids `[...]` or soft labels `[..., K]`."""
     array = _checks.label_array("labels", labels)
@@ -66,7 +66,7 @@ def softmax_labels(
 
 
 def class_ids(
-    labels: ArrayLike, logits: Array | Head, where: ArrayLike | None
+    labels: ArrayLike, logits: Logits, where: ArrayLike | None
 ) -> Integer[Array, "*batch"]:
     """Class ids `[...]`, of a loss that has no soft labels."""
     array = _checks.label_array("labels", labels)
@@ -120,7 +120,7 @@ def _kind(x: Any) -> str:
         return " "
 
 
-def _one_per_row(ids: Array, logits: Array | Head, otherwise: str | None = None) -> None:
+def _one_per_row(ids: Array, logits: Logits, otherwise: str | None = None) -> None:
     """ValueError unless the ids have the shape of the logits without their last axis."""
     batch = logits.shape[:-1]
     if ids.shape == batch:
@@ -146,7 +146,7 @@ def _one_per_row(ids: Array, logits: Array | Head, otherwise: str | None = None)
     )
 
 
-def _traced(logits: Array | Head) -> bool:
+def _traced(logits: Logits) -> bool:
     return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(logits))
 
 

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 from jimb import _checks
 from jimb._numerics import compute_dtype, scaled_log
 from jimb._typing import Array, ArrayLike, Float
-from jimb.heads._head import Head
+from jimb.heads._head import LogitsLike
 from jimb.losses._given_labels import class_ids, softmax_logits
 from jimb.losses._softmax import softmax_loss
 
 
 def balanced_softmax_loss(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     counts: ArrayLike,
     *,
@@ -53,7 +53,7 @@ def balanced_softmax_loss(
 
 
 def logit_adjusted_loss(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     prior: ArrayLike,
     *,
@@ -96,7 +96,7 @@ def logit_adjusted_loss(
 
 
 def ldam_loss(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     counts: ArrayLike,
     *,
@@ -149,7 +149,7 @@ def ldam_loss(
 
 
 def vs_loss(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     counts: ArrayLike,
     *,

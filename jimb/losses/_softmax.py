@@ -6,7 +6,7 @@ from jimb import _checks, _labels
 from jimb._numerics import compute_dtype, weigh
 from jimb._typing import Array, ArrayLike, Float, Typed
 from jimb.heads._affine import affine
-from jimb.heads._head import Head
+from jimb.heads._head import Head, Logits, LogitsLike
 from jimb.heads._read import masked, sums
 from jimb.losses._elements import finish, focusing, prepare
 from jimb.losses._focal import focal_of_margin
@@ -18,7 +18,7 @@ from jimb.losses._soft_softmax import softmax_soft_loss
 
 
 def softmax_cross_entropy_loss(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *,
     label_smoothing: ArrayLike = 0.0,
@@ -68,7 +68,7 @@ def softmax_cross_entropy_loss(
 
 
 def softmax_focal_loss(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *,
     gamma: ArrayLike = 2.0,
@@ -114,7 +114,7 @@ def softmax_focal_loss(
 
 
 def softmax_loss(
-    logits: ArrayLike | Head,
+    logits: LogitsLike,
     labels: ArrayLike,
     *,
     gamma: ArrayLike | None = None,
@@ -164,7 +164,7 @@ def softmax_loss(
 
 
 def _smoothed(
-    logits: Array | Head,
+    logits: Logits,
     safe: Array,
     mask: Array | None,
     table: Array | None,

@@ -10,7 +10,7 @@ from jimb import _checks
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
-from jimb.heads._head import Head
+from jimb.heads._head import Head, Logits, LogitsLike
 from jimb.heads._read import class_logits, shifted
 from jimb.posthoc._host import rounded, widened
 
@@ -146,9 +146,7 @@ def adjust_logits(logits: Head, prior: ArrayLike, *, tau: ArrayLike = 1.0) -> He
 def adjust_logits(logits: ArrayLike, prior: ArrayLike, *, tau: ArrayLike = 1.0) -> Array: ...
 
 
-def adjust_logits(
-    logits: ArrayLike | Head, prior: ArrayLike, *, tau: ArrayLike = 1.0
-) -> Float[Array, "*batch K"] | Head:
+def adjust_logits(logits: LogitsLike, prior: ArrayLike, *, tau: ArrayLike = 1.0) -> Logits:
     r"""Logits of a trained model with the prior taken out, `z - τ log π`.
 
     τ = 1 is `correct_prior` to the uniform prior. Not for a model trained by `logit_adjusted_loss`

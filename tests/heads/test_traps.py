@@ -216,10 +216,10 @@ UNFIT = {
     "precision must be None": lambda: CE(LinearLogits(X, W, precision="good"), Y),
     "axis_name must name": lambda: CE(LinearLogits(X, W, axis_name="model"), Y),
     "labels must lie in": lambda: CE(LOGITS, np.array([0, 7, 1])),
-    "needs each logit": lambda: jimb.sigmoid_focal_loss(LOGITS, Y),
-    "this loss needs each": lambda: jimb.class_balanced_focal_loss(LOGITS, Y, np.ones(7)),
+    "needs an array of logits": lambda: jimb.sigmoid_focal_loss(LOGITS, Y),
+    "this loss needs an": lambda: jimb.class_balanced_focal_loss(LOGITS, Y, np.ones(7)),
     "got LinearLogits": lambda: jimb.difficulty.update(jimb.difficulty.init(3, 7), LOGITS, Y),
-    "or .argmax": lambda: jimb.metrics.update(jimb.metrics.init(7), LOGITS, Y),
+    "take its .argmax": lambda: jimb.metrics.update(jimb.metrics.init(7), LOGITS, Y),
     "one number per class": lambda: jimb.balanced_softmax_loss(LOGITS, Y, np.ones(8)),
 }
 
