@@ -6,7 +6,6 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jimb._axes import Names
 from jimb._numerics import compute_dtype
@@ -87,30 +86,35 @@ def over_blocks(
     One block comes before the loop: its result has the type, inside `jax.shard_map` too, that the
     loop keeps.
     """
-    step = jax.checkpoint(step, prevent_cse=False, static_argnums=2)  # for second derivatives
     whole, rest = divmod(num_classes, size)
     before = (whole * size, rest) if rest else (0, size)
     carry = step(carry, jnp.int32(before[0]), before[1])
-    starts = size * np.arange(0 if rest else 1, whole, dtype=np.int32)
+    starts = size * jnp.arange(0 if rest else 1, whole, dtype=jnp.int32)
     if starts.size == 0:
         return carry
     carry, _ = jax.lax.scan(lambda so_far, start: (step(so_far, start, size), None), carry, starts)
     return carry
 
 
-def block_of(layer: Layer, start: Array | int, width: int, walk: Walk) -> Block:
-    """The logits of `width` classes."""
-    features = layer.features
+def part_of(layer: Layer, start: Array | int, width: int) -> Layer:
+    """The layer with some of its classes."""
+
+    def part(table: Array) -> Array:
+        return jax.lax.dynamic_slice_in_dim(table, start, width, axis=table.ndim - 1)
+
+    return Layer(layer.features, *jax.tree.map(part, layer[1:]))
+
+
+def block_of(layer: Layer, walk: Walk) -> Block:
+    """The logits of a layer, of which there are not many."""
+    features, columns = layer.features, layer.kernel.astype(layer.features.dtype)
+    plain = product(features, columns, (features.ndim - 1,), (0,), walk)
 
     def row(table: Array | None) -> Array | None:
         if table is None:
             return None
-        part = jax.lax.dynamic_slice_in_dim(table, start, width).astype(plain.dtype)
-        return part.reshape((1,) * (plain.ndim - 1) + part.shape)
+        return table.astype(plain.dtype).reshape((1,) * (plain.ndim - 1) + table.shape)
 
-    columns = jax.lax.dynamic_slice_in_dim(layer.kernel, start, width, axis=1)
-    columns = columns.astype(features.dtype)
-    plain = product(features, columns, (features.ndim - 1,), (0,), walk)
     bias, scale, weights = row(layer.bias), row(layer.scale), row(layer.weights)
     logits = plain if scale is None else scale * plain
     logits = logits if bias is None else logits + bias
@@ -134,12 +138,10 @@ def product(
     )
 
 
-def is_class(
-    labels: Integer[Array, "*batch"], start: Array | int, width: int
-) -> Bool[Array, "*batch k"]:
-    """Which class of a block is the label."""
+def is_class(labels: Integer[Array, "*batch"], width: int) -> Bool[Array, "*batch k"]:
+    """Which of a block's classes is the label, counted from the first of them."""
     classes = jnp.arange(width, dtype=jnp.int32).reshape((1,) * labels.ndim + (width,))
-    return jnp.expand_dims(labels - start, -1) == classes
+    return jnp.expand_dims(labels, -1) == classes
 
 
 def first_of(size: int, axes: Names) -> Array | int:

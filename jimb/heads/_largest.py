@@ -9,7 +9,7 @@ import numpy as np
 from jimb._axes import Names
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, Float, Integer
-from jimb.heads._blocks import Layer, Walk, block_of, over_blocks
+from jimb.heads._blocks import Layer, Walk, block_of, over_blocks, part_of
 
 _NONE = np.int32(2**31 - 1)
 
@@ -25,7 +25,7 @@ def largest(layer: Layer, _: None, walk: Walk) -> Largest:
     """Of a layer, without gradient."""
 
     def step(so_far: Largest, start: Array | int, width: int) -> Largest:
-        found = _of_block(block_of(layer, start, width, walk).logits, start)
+        found = _of_block(block_of(part_of(layer, start, width), walk).logits, start)
         value = jnp.maximum(so_far.value, found.value)
         places = [jnp.where(_is(x.value, value), x.place, _NONE) for x in (so_far, found)]
         return Largest(value, jnp.minimum(*places))

@@ -6,7 +6,8 @@ cotangent of each row is known, so that losses may be weighed after they are com
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,16 @@ from jimb import _axes
 from jimb._axes import Names
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, Float, Integer
-from jimb.heads._blocks import Layer, Walk, block_of, first_of, is_class, over_blocks, product
+from jimb.heads._blocks import (
+    Layer,
+    Walk,
+    block_of,
+    first_of,
+    is_class,
+    over_blocks,
+    part_of,
+    product,
+)
 
 
 class Sums(NamedTuple):
@@ -42,10 +52,10 @@ def sums_of(
 ) -> Sums:
     """Of stored logits in float32 or float64, each device's of its own classes."""
     size = logits.shape[-1]
-    is_label = is_class(labels - first_of(size, axes), 0, size)
+    own = labels - first_of(size, axes)
     row = None if weights is None else weights.reshape((1,) * labels.ndim + weights.shape)
     nothing = _nothing(jnp.zeros(labels.shape, logits.dtype), weights)
-    return _over_devices(_added(nothing, logits, is_label, row), axes)
+    return _over_devices(_added(nothing, logits, own, row), axes)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -57,9 +67,14 @@ def sums(layer: Layer, labels: Integer[Array, "*batch"], walk: Walk) -> Sums:
 def _forward(layer: Layer, labels: Array, walk: Walk) -> tuple[Sums, tuple[Layer, Array, Array]]:
     labels = labels - first_of(layer.kernel.shape[1], walk.axes)
 
+    @_once_more
+    def with_block(so_far: Sums, part: Layer, own: Array) -> Sums:
+        block = block_of(part, walk)
+        return _added(so_far, block.logits, own, block.weights)
+
     def step(so_far: Sums, start: Array | int, width: int) -> Sums:
-        block = block_of(layer, start, width, walk)
-        return _added(so_far, block.logits, is_class(labels, start, width), block.weights)
+        added: Sums = with_block(so_far, part_of(layer, start, width), labels - start)
+        return added
 
     nothing = _nothing(jnp.zeros(labels.shape, compute_dtype(layer.features)), layer.weights)
     own = over_blocks(step, nothing, layer.kernel.shape[1], walk.size)
@@ -71,8 +86,9 @@ def _nothing(zero: Array, weights: Array | None) -> Sums:
     return Sums(zero - jnp.inf, zero, zero, None if weights is None else zero)
 
 
-def _added(so_far: Sums, logits: Array, is_label: Array, weights: Array | None) -> Sums:
-    """The sums with more classes."""
+def _added(so_far: Sums, logits: Array, labels: Array, weights: Array | None) -> Sums:
+    """The sums with more classes, from the first of which labels are counted."""
+    is_label = is_class(labels, logits.shape[-1])
     others = jnp.where(is_label, -jnp.inf, logits)
     largest = jnp.maximum(so_far.largest, jax.lax.stop_gradient(jnp.max(others, axis=-1)))
     odds = jnp.exp(others - jnp.expand_dims(_finite(largest), -1))
@@ -102,6 +118,11 @@ def _finite(largest: Array) -> Array:
     return jnp.where(jnp.isfinite(largest), largest, 0)
 
 
+def _once_more(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For second derivatives: a block is computed again, and not kept."""
+    return jax.checkpoint(function, prevent_cse=False)
+
+
 class _Slopes(NamedTuple):
     """What the backward pass knows of each row, `[..., 1]` each."""
 
@@ -123,27 +144,28 @@ def _backward(
     columns = [jnp.expand_dims(x, -1) for x in (base, *given)]
     rows = _Slopes(*columns, *[None] * (4 - len(columns)))
 
+    @_once_more
+    def of_block(part: Layer, labels: Array, rows: _Slopes) -> Layer:
+        return _gradient(part, labels, rows, walk)
+
     def step(so_far: Layer, start: Array | int, width: int) -> Layer:
-        part = _gradient(layer, labels, rows, start, width, walk)
+        own = of_block(part_of(layer, start, width), labels - start, rows)
 
         def put(whole: Array, part: Array) -> Array:
             return jax.lax.dynamic_update_slice_in_dim(whole, part, start, axis=whole.ndim - 1)
 
-        of_classes = jax.tree.map(put, so_far[1:], part[1:])
-        return Layer(so_far.features + part.features, *of_classes)
+        return Layer(so_far.features + own.features, *jax.tree.map(put, so_far[1:], own[1:]))
 
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, base.dtype), layer)
     gradient = over_blocks(step, zeros, layer.kernel.shape[1], walk.size)
     return jax.tree.map(lambda x, like: x.astype(like.dtype), gradient, layer), None
 
 
-def _gradient(
-    layer: Layer, labels: Array, rows: _Slopes, start: Array | int, width: int, walk: Walk
-) -> Layer:
+def _gradient(layer: Layer, labels: Array, rows: _Slopes, walk: Walk) -> Layer:
     """Of one block, by its classes; by the features the block's share."""
-    block, batch = block_of(layer, start, width, walk), tuple(range(labels.ndim))
+    block, batch = block_of(layer, walk), tuple(range(labels.ndim))
     slopes = rows.of_total * jnp.exp(block.logits - rows.base)
-    slopes = jnp.where(is_class(labels, start, width), rows.of_own, slopes)
+    slopes = jnp.where(is_class(labels, slopes.shape[-1]), rows.of_own, slopes)
     bias = scale = weights = None
     if block.weights is not None and rows.of_weighted is not None:
         slopes = slopes + rows.of_weighted * block.weights

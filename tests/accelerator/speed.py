@@ -9,12 +9,16 @@ import optax
 
 import jimb
 from examples.sweep import grid, settings, task, timing
+from tests.accelerator.heads import heads
 from tests.accelerator.race import race
 from tests.helpers.figures import Figure
 
 GAMMA, ALPHA, BETA = 2.0, 0.25, 0.9999
 GAMMAS = np.array([0.0, 0.5, 1.0, 2.0, 3.0], np.float32)
 BETAS = np.array([0.0, 0.9, 0.99, 0.999, 0.9999], np.float32)
+
+# Rows, features and classes; small, to try it on a CPU.
+HEAD = {False: (8192, 1024, 128_000), True: (64, 16, 1000)}
 
 
 @jax.jit
@@ -143,6 +147,7 @@ def checks(small):
         "sigmoid focal, value and gradient": of(sigmoid_focal, rows, rounds),
         "softmax focal, value and gradient": of(softmax_focal, rows // 8, rounds),
         "class-balanced focal, value and gradient": of(class_balanced_focal, rows, rounds),
+        "head of many classes, bfloat16": of(heads, *HEAD[small], rounds),
         "difficulty update, float16": of(difficulty_update, "float16", rows, rounds),
         "difficulty update, float32": of(difficulty_update, "float32", rows, rounds),
         "epoch plan": of(epoch_plan, rows, rounds),

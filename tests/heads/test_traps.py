@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
+from jax.experimental import checkify
 
 import jimb
 from jimb import LinearLogits
 from jimb.difficulty import class_wise, data_map, forgetting, last_loss
+from tests.test_compilations import compilations
 
 RNG = np.random.default_rng(0)
 CE, FOCAL = jimb.softmax_cross_entropy_loss, jimb.softmax_focal_loss
@@ -154,6 +156,39 @@ def test_more_batch_axes_and_none():
     np.testing.assert_allclose(CE(logits, labels.reshape(2, 3)), expected.reshape(2, 3), rtol=1e-6)
     assert logits.shape == (2, 3, 9)
     np.testing.assert_allclose(CE(LinearLogits(x[1], w, b), 1), expected[1], rtol=1e-6)
+
+
+def test_valid_input_raises_no_alarm():
+    x, w, b = head(4, 3, 9)
+    kept, labels = np.array([True, True, True, False]), np.array([0, 8, 1, -1])
+
+    def total(x, w, b):
+        return jnp.sum(FOCAL(LinearLogits(x, w, b, block_size=4), labels, where=kept))
+
+    with jax.debug_nans(True), jax.debug_infs(True):
+        jax.block_until_ready(total(x, w, b))
+        jax.block_until_ready(jax.jit(jax.grad(total, (0, 1, 2)))(x, w, b))
+    checks = checkify.user_checks | checkify.index_checks
+    error, _ = jax.jit(checkify.checkify(total, checks))(x, w, b)
+    error.throw()
+
+
+@pytest.mark.slow
+def test_it_lowers_for_every_platform_and_is_compiled_once():
+    x, w, b = map(jnp.asarray, head(4, 3, 9))
+    labels = jnp.array([0, 8, 1, 3])
+
+    def total(x, w, b):
+        return jnp.sum(SMOOTHED(LinearLogits(x, w, b, block_size=4), labels))
+
+    gradient = jax.jit(jax.value_and_grad(total, (0, 1, 2)))
+    exported = jax.export.export(gradient, platforms=("cpu", "cuda", "tpu"))(x, w, b)
+    for got, expected in zip(
+        jax.tree.leaves(exported.call(x, w, b)), jax.tree.leaves(gradient(x, w, b)), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
+    total(x, w, b)  # without jit a loss is one program, too, which is kept
+    assert compilations(lambda: total(x, w, b)) == 0
 
 
 # What is read of them besides losses.
