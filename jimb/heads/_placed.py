@@ -146,6 +146,11 @@ def _placed(layer: Layer, axis_name: Hashable | Names | None) -> Placed | None:
         names = _axes.names_of(jax.typeof(layer.kernel).sharding.spec[1])
     if not names and not told:
         return None
+    if AxisType.Manual in mesh.axis_types:
+        raise ValueError(
+            "inside a jax.shard_map that maps some axes of a mesh, LinearLogits needs the axis of "
+            "the classes mapped, too: let it map all axes, and name that one by axis_name."
+        )
     num_classes, devices = layer.kernel.shape[1], math.prod(mesh.shape[name] for name in names)
     if num_classes % devices:
         raise ValueError(

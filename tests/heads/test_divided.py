@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 import jimb
 from jimb import DividedLogits, LinearLogits
 from jimb.difficulty import data_map, forgetting, last_loss
-from tests.test_class_sharding import HARD, LABELS, SMOOTH, WHERE, assert_near, collectives
+from tests.test_class_sharding import CE, HARD, LABELS, SMOOTH, WHERE, assert_near, collectives
 
 ROWS, WIDTH, CLASSES = 6, 5, 64  # a device has 3 rows and 16 classes, in blocks of 7
 RNG = np.random.default_rng(1)
@@ -254,5 +254,14 @@ def test_what_does_not_fit_is_said():
     mesh = jax.make_mesh((3,), ("model",), axis_types=(AxisType.Auto,))
     with jax.set_mesh(mesh), pytest.raises(ValueError, match="do not divide the kernel's 64"):
         jimb.softmax_cross_entropy_loss(LinearLogits(x, w, axis_name="model"), LABELS % CLASSES)
+    mesh = mesh_of(AxisType.Auto)
+    in_part = jax.shard_map(
+        lambda x, w: CE(LinearLogits(x, w, axis_name="model"), LABELS[:3]),
+        in_specs=(P("data"), P()),
+        out_specs=P("data"),
+        axis_names={"data"},
+    )
+    with jax.set_mesh(mesh), pytest.raises(ValueError, match="let it map all axes"):
+        jax.jit(in_part)(x, w)
     with pytest.raises(ValueError, match=r"must name an axis of the jax\.shard_map"):
         jimb.softmax_cross_entropy_loss(DividedLogits(x, "model"), LABELS)

@@ -14,6 +14,7 @@ AREAS = {
     "metrics": (("jimb/metrics",), 26),
     "mining": (("jimb/mining",), 20),
     "posthoc": (("jimb/posthoc",), 26),
+    "heads": (("jimb/heads", "jimb/_axes.py"), 24),
     "shared": (tuple(f"jimb/_{name}.py" for name in _SHARED), 19),
 }
 
