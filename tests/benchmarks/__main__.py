@@ -66,6 +66,16 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def memory(results: dict[str, dict[str, Any]]) -> str:
+    """What the compiled programs need beside their inputs and outputs, where a case says so."""
+    lines = ["| case | program | MB of temporaries |", "|---|---|---|"]
+    for name, case in next(iter(results.values())).items():
+        for program, size in case["extra_info"].get("temporaries", {}).items():
+            lines.append(f"| {name} | {program} | {size / 1e6:.0f} |")
+            name = ""
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
 def main() -> None:
     """Runs, prints, writes."""
     folder = Path("out")
@@ -73,6 +83,7 @@ def main() -> None:
     results = {setting: run(setting, sys.argv[1:], folder) for setting in SETTINGS}
     (folder / "benchmarks.json").write_text(json.dumps(results, indent=1))
     print(table(results))
+    print(memory(results))
 
 
 if __name__ == "__main__":
