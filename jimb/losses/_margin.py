@@ -1,4 +1,7 @@
-"""The softmax margin in favour of the other classes, of which every softmax loss is a function."""
+"""The softmax margin in favour of the other classes, of which every softmax loss is a function.
+
+What is one number a row has no last axis of 1: XLA's CPU compiler would not vectorise its formulas.
+"""
 
 import math
 from typing import Any
@@ -8,63 +11,85 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _labels
+from jimb._pairs import two_sum
 from jimb._typing import Array, Float, Integer
 
-_SCALE = 2.0**32
 
-
-@jax.custom_jvp
 def softmax_margin(
-    logits: Float[Array, "*batch K"], labels: Integer[Array, "*batch"]
+    logits: Float[Array, "*batch K"],
+    labels: Integer[Array, "*batch"],
+    gamma: Array | None,
+    added: Array | None = None,
 ) -> Float[Array, "*batch"]:
-    """`u = logsumexp_{j≠y} z_j - z_y`; -inf if no other class has a finite logit.
+    """`u = logsumexp_{j≠y} z_j - z_y`, for a focal loss of this γ or for cross-entropy.
 
-    As `(max z - z_y) + log Σ_{j≠y} exp(z_j - max z)`, not as a difference of two large numbers.
-    Labels outside [0, K) give a finite number of no meaning.
+    -inf if no other class has a finite logit. Labels outside [0, K) give a finite number of no
+    meaning. `added` is what the caller will add to it.
     """
-    largest = jnp.max(logits, axis=-1)
-    target = _labels.at_label(logits, labels)
-    _, total = _odds(logits, labels)
-    # Neither a sum near its largest, _SCALE, nor one far below may lose digits or vanish.
-    large = total > 1
-    log = jnp.log(jnp.where(large, total / _SCALE, total)) - jnp.where(large, 0, math.log(_SCALE))
-    return (largest - jnp.squeeze(target, -1)) + log
+    # Cross-entropy is above 1e-37 as long as the others are less than 85 below the label: risen by
+    # this, what vanishes of them is too little to count. With a large γ the loss is 0 long before,
+    # and would multiply the rounding of exponents that are larger by the rise.
+    rise = jnp.full((), 10 + math.log(logits.shape[-1]), logits.dtype)
+    if gamma is not None:
+        rise = jnp.where(gamma < 0.5, rise, 0)
+    if added is not None:
+        rise = rise + jnp.maximum(added, 0)
+    return _margin(logits, labels, rise)
 
 
 @jax.custom_jvp
-def _shares(logits: Array, labels: Array) -> Array:
-    """Each class's share of the odds against the label, `∂u/∂z_j`; 0 for the label itself."""
-    odds, total = _odds(logits, labels)
+def _margin(logits: Array, labels: Array, rise: Array) -> Array:
+    """As `(max z - z_y) + log Σ_{j≠y} exp(z_j - max z)`: no difference of two large numbers."""
+    largest, shift = _shift(logits, rise)
+    _, total = _odds(logits, labels, rise)
+    risen, rest = two_sum(largest, -shift)
+    # Neither a sum near its largest, exp(risen), nor one far below may lose digits or vanish.
+    large = total > 1
+    log = jnp.log(jnp.where(large, total / jnp.exp(risen), total)) - jnp.where(large, 0, risen)
+    target = jnp.squeeze(_labels.at_label(logits, labels), -1)
+    return (largest - target) + jnp.where(jnp.isfinite(largest), log - rest, 0)
+
+
+@jax.custom_jvp
+def _slopes(logits: Array, labels: Array, rise: Array) -> Array:
+    """`∂u/∂z_j`: each class's share of the odds against the label, and -1 for the label itself."""
+    odds, total = _odds(logits, labels, rise)
     # 1 over a subnormal total, which a CPU takes for 0 but a GPU does not, would be inf.
-    normal = total >= np.finfo(total.dtype).tiny
-    return odds * jnp.expand_dims(1 / jnp.where(normal, total, 1), -1)
+    total = jnp.where(total >= np.finfo(total.dtype).tiny, total, 1)
+    return jnp.where(odds >= 0, odds, _column(-total)) * _column(1 / total)
 
 
-def _odds(logits: Array, labels: Array) -> tuple[Array, Array]:
-    """`exp(z_j - max z)·_SCALE`, 0 at the label, and its sum over j.
+def _odds(logits: Array, labels: Array, rise: Array) -> tuple[Array, Array]:
+    """`exp(z_j - shift)`, below 0 at the label, and the sum over the other j.
 
-    The square of `exp((z_j - max z) / 2)` does not underflow until 109 below the largest logit:
-    where that is the label's, the other classes decide even there.
+    What stands at the label is too small to change that sum. NaN where the logits are not finite.
     """
-    largest = jnp.max(logits, axis=-1, keepdims=True)
-    shifted = jnp.where(jnp.isfinite(largest), logits - largest, 0)
-    root = jnp.exp(shifted * 0.5) * math.sqrt(_SCALE)
-    odds = jnp.where(_labels.one_hot(labels, logits), 0, root * root)
-    return odds, jnp.sum(odds, axis=-1)
-
-
-def _margin_rule(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
-    logits, labels = primals
+    _, shift = _shift(logits, rise)
     is_label = _labels.one_hot(labels, logits)
-    slopes = jnp.where(is_label, -1, _shares(logits, labels))
-    return softmax_margin(logits, labels), jnp.sum(slopes * tangents[0], axis=-1)
+    odds = jnp.where(is_label, -np.finfo(logits.dtype).tiny, jnp.exp(logits - _column(shift)))
+    return odds, jnp.maximum(jnp.sum(odds, axis=-1), 0)
 
 
-def _shares_rule(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
-    shares = _shares(*primals)
+def _shift(logits: Array, rise: Array) -> tuple[Array, Array]:
+    """The largest logit, and what is taken from each: one number a row, at no operation a class."""
+    largest = jnp.max(logits, axis=-1)
+    return largest, largest - rise
+
+
+def _column(x: Array) -> Array:
+    return jnp.expand_dims(x, -1)
+
+
+def _margin_rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    return _margin(*primals), jnp.sum(_slopes(*primals) * tangents[0], axis=-1)
+
+
+def _slopes_rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    slopes = _slopes(*primals)
+    shares = jnp.maximum(slopes, 0)
     mean = jnp.sum(shares * tangents[0], axis=-1, keepdims=True)
-    return shares, shares * (tangents[0] - mean)
+    return slopes, shares * (tangents[0] - mean)
 
 
-softmax_margin.defjvp(_margin_rule)
-_shares.defjvp(_shares_rule)
+_margin.defjvp(_margin_rule)
+_slopes.defjvp(_slopes_rule)

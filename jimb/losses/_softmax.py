@@ -151,12 +151,13 @@ def softmax_loss(
     if epsilon is not None:
         losses = _smoothed(given, safe, mask, table, epsilon)
         return finish(losses, valid, mask, given.dtype)
+    added = None if margins is None else _labels.look_up(margins, safe)
     if isinstance(given, Head):
         u = margin_of(sums(masked(given, mask), safe, factor=factor, shift=shift))
     else:
-        u = softmax_margin(affine(prepare(given, mask), factor, shift), safe)
-    if margins is not None:
-        u = u + _labels.look_up(margins, safe)
+        u = softmax_margin(affine(prepare(given, mask), factor, shift), safe, focus, added)
+    if added is not None:
+        u = u + added
     losses = focal_of_margin(u, focus)
     if table is not None:
         losses = weigh(_labels.look_up(table, safe), losses)

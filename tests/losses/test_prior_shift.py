@@ -21,9 +21,9 @@ def test_a_class_without_prior_gets_no_probability_and_no_gradient_unless_tau_is
 
     kept = np.float64(Z[:, [0, 2]]) + np.log([0.75, 0.25])
     expected = np.log(np.exp(kept).sum(1)) - kept[[0, 1], [0, 1]]
-    np.testing.assert_allclose(loss(1.0, Z), expected, rtol=3e-7)
+    np.testing.assert_allclose(loss(1.0, Z), expected, rtol=7e-7)
     plain = np.log(np.exp(np.float64(Z)).sum(1)) - Z[[0, 1], Y]
-    np.testing.assert_allclose(loss(0.0, Z), plain, rtol=3e-7)
+    np.testing.assert_allclose(loss(0.0, Z), plain, rtol=7e-7)
 
     gradient = jax.jit(jax.grad(lambda tau, logits: loss(tau, logits).sum(), argnums=(0, 1)))
     by_tau, by_logits = gradient(1.0, Z)
