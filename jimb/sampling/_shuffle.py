@@ -33,8 +33,7 @@ def shuffled_range(key: Array, num: int) -> Integer[Array, " N"]:
     columns = -(-num // rows)
     tables = _round_tables(key, rows, columns)
 
-    def moved(x: Array) -> Array:
-        row, column = jnp.divmod(x, columns)
+    def moved(row: Array, column: Array) -> Array:
         for by_column, by_row in zip(*tables, strict=True):
             row = row + by_column.at[column].get(mode="promise_in_bounds")
             row = jnp.where(row < rows, row, row - rows)
@@ -42,16 +41,22 @@ def shuffled_range(key: Array, num: int) -> Integer[Array, " N"]:
             column = jnp.where(column < columns, column, column - columns)
         return row * columns + column
 
-    order = moved(jnp.arange(num, dtype=jnp.int32))
+    # By a column and a row of the grid: no division, and the first step is one of each column.
+    down, along = jnp.arange(rows, dtype=jnp.int32), jnp.arange(columns, dtype=jnp.int32)
+    order = moved(jnp.expand_dims(down, 1), jnp.expand_dims(along, 0)).ravel()[:num]
     spare = rows * columns - num
     if spare == 0:
         return order
+
     # What left the range goes on until it comes back: a walk along its cycle, of `spare` steps at
     # most. A cycle that never comes back is one that nothing in the range leads to.
+    def again(x: Array) -> Array:
+        return jnp.where(x < num, x, moved(*jnp.divmod(x, columns)))
+
     walk = jnp.arange(num, num + spare, dtype=jnp.int32)
     _, walk = jax.lax.while_loop(
         lambda carry: (carry[0] < spare) & jnp.any(carry[1] >= num),
-        lambda carry: (carry[0] + 1, jnp.where(carry[1] < num, carry[1], moved(carry[1]))),
+        lambda carry: (carry[0] + 1, again(carry[1])),
         (jnp.int32(0), walk),
     )
     inside = order < num
