@@ -8,6 +8,7 @@ sleep between calls instead of spinning on the cores that JAX needs. All numbers
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -76,14 +77,32 @@ def memory(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) if len(lines) > 2 else ""
 
 
+def counts(results: dict[str, dict[str, Any]]) -> str:
+    """A row for each case that was counted: XLA's operations and bytes, jimb's and the other's."""
+    lines = ["| case | whose | 10⁶ operations | MB | 10⁶ exp or log |", "|---|---|---|---|---|"]
+    for name, case in next(iter(results.values())).items():
+        for who, cost in case["extra_info"].get("counts", {}).items():
+            keys = "flops", "bytes accessed", "transcendentals"
+            cells = (f"{cost.get(key, 0) / 1e6:.1f}" for key in keys)
+            lines.append(f"| {name} | {who} | {' | '.join(cells)} |")
+            name = ""
+    return "\n".join(lines)
+
+
+def processor() -> str:
+    """Its name, and how many of its cores there are."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+
+
 def main() -> None:
     """Runs, prints, writes."""
     folder = Path("out")
     folder.mkdir(exist_ok=True)
     results = {setting: run(setting, sys.argv[1:], folder) for setting in SETTINGS}
     (folder / "benchmarks.json").write_text(json.dumps(results, indent=1))
-    print(table(results))
-    print(memory(results))
+    print(f"{processor()}\n\n{table(results)}\n\n{counts(results)}\n\n{memory(results)}")
 
 
 if __name__ == "__main__":

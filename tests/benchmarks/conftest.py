@@ -28,6 +28,7 @@ def race(benchmark):
         *,
         errors: dict[str, float] | None = None,
         compiled: Any = None,
+        counted: dict[str, Any] | None = None,
         rounds: int = ROUNDS,
     ) -> None:
         times: dict[str, list[float]] = {name: [] for name in others}
@@ -56,6 +57,9 @@ def race(benchmark):
             cost = compiled.cost_analysis()
             keys = "bytes accessed", "flops", "transcendentals"
             benchmark.extra_info["cost"] = {key: cost.get(key, 0.0) for key in keys}
+        benchmark.extra_info["counts"] = {
+            who: program.cost_analysis() for who, program in (counted or {}).items()
+        }
 
     return run
 
