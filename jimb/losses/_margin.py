@@ -33,7 +33,7 @@ def softmax_margin(
     if gamma is not None:
         rise = jnp.where(gamma < 0.5, rise, 0)
     if added is not None:
-        rise = rise + jnp.maximum(added, 0)
+        rise = jnp.minimum(rise + jnp.maximum(added, 0), 60)  # a sum of many is finite
     return _margin(logits, labels, rise)
 
 
