@@ -19,12 +19,11 @@ def softmax_margin(
     logits: Float[Array, "*batch K"],
     labels: Integer[Array, "*batch"],
     gamma: Array | None,
-    added: Array | None = None,
 ) -> Float[Array, "*batch"]:
     """`u = logsumexp_{j≠y} z_j - z_y`, for a focal loss of this γ or for cross-entropy.
 
     -inf if no other class has a finite logit. Labels outside [0, K) give a finite number of no
-    meaning. `added` is what the caller will add to it.
+    meaning.
     """
     # Cross-entropy is above 1e-37 as long as the others are less than 85 below the label: risen by
     # this, what vanishes of them is too little to count. With a large γ the loss is 0 long before,
@@ -32,8 +31,6 @@ def softmax_margin(
     rise = jnp.full((), 10 + math.log(logits.shape[-1]), logits.dtype)
     if gamma is not None:
         rise = jnp.where(gamma < 0.5, rise, 0)
-    if added is not None:
-        rise = jnp.minimum(rise + jnp.maximum(added, 0), 60)  # a sum of many is finite
     return _margin(logits, labels, rise)
 
 

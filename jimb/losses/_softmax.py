@@ -127,7 +127,7 @@ def softmax_loss(
 ) -> Float[Array, "*batch"]:
     """The one path of the softmax family: check, mask, `factor·z + shift`, margin, weigh, mask.
 
-    `margins`, one for each class, are taken off the label's `factor·z + shift`.
+    `margins`, one for each class, are taken off the label's `factor·z`, in the place of a shift.
     """
     given = softmax_logits(logits, labels)
     batch, dtype = given.shape[:-1], compute_dtype(given)
@@ -151,13 +151,14 @@ def softmax_loss(
     if epsilon is not None:
         losses = _smoothed(given, safe, mask, table, epsilon)
         return finish(losses, valid, mask, given.dtype)
-    added = None if margins is None else _labels.look_up(margins, safe)
+    own = None if margins is None else _labels.look_up(margins, safe)
     if isinstance(given, Head):
         u = margin_of(sums(masked(given, mask), safe, factor=factor, shift=shift))
+        u = u if own is None else u + own
     else:
-        u = softmax_margin(affine(prepare(given, mask), factor, shift), safe, focus, added)
-    if added is not None:
-        u = u + added
+        if own is not None:  # not to the margin, which is -inf where all others vanish
+            shift = jnp.where(_labels.one_hot(safe, given), -jnp.expand_dims(own, -1), 0)
+        u = softmax_margin(affine(prepare(given, mask), factor, shift), safe, focus)
     losses = focal_of_margin(u, focus)
     if table is not None:
         losses = weigh(_labels.look_up(table, safe), losses)

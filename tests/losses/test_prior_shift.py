@@ -111,3 +111,15 @@ def test_a_traced_prior_that_is_no_distribution_gives_nan_and_a_checkify_error()
     assert np.isnan(losses).all()
     with pytest.raises(checkify.JaxRuntimeError, match="prior must sum to 1"):
         error.throw()
+
+
+@pytest.mark.parametrize(("scale", "margin"), [(1.0, 2e4), (1.0, 256.0), (30.0, 0.5)])
+def test_a_margin_counts_where_all_other_classes_vanish(scale, margin):
+    z = np.float32([[300, 0, 10], [1e4, 0, 10], [0, -200, 1]])
+    moved = scale * (np.float64(z) - margin * np.eye(3)[[0, 0, 0]])
+    expected = np.logaddexp.reduce(moved, 1) - moved[:, 0]
+    labels, counts = np.array([0, 0, 0]), np.array([5, 5, 5])
+    heads = jnp.asarray(z), jimb.LinearLogits(np.eye(3, dtype=np.float32), z, block_size=2)
+    for head in heads:
+        losses = jimb.ldam_loss(head, labels, counts, scale=scale, max_margin=margin)
+        np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-14)
