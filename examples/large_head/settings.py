@@ -1,0 +1,48 @@
+"""The options."""
+
+import dataclasses
+from typing import Literal
+
+Head = Literal["stored", "unstored"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Every method on 16 897 classes, over paired seeds; and what a step costs."""
+
+    seeds: int = 5
+    """Trials, each with its own split, initial weights and plans."""
+    seed: int = 0
+    """The first of them."""
+    epochs: int = 3
+    """Of every training; in each as many glosses are drawn as there are."""
+    batch_size: int = 256
+    """Glosses a step."""
+    hidden: int = 128
+    """Numbers in a word's vector."""
+    learning_rate: float = 2e-2
+    """Adam's at the start; falls to 0 along a cosine."""
+    head: Head = "unstored"
+    """Whether the trainings store their logits."""
+    timed_batches: tuple[int, ...] = (256, 2048)
+    """Glosses a step where its time and memory are measured."""
+    rounds: int = 15
+    """Of one timed step of each kind; the median is reported."""
+    data_dir: str | None = None
+    """Folder of WordNet's data.noun."""
+    report: str | None = None
+    """Also writes what is printed to this Markdown file."""
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be run."""
+        least = {"seeds": 2, "seed": 0, "epochs": 1, "batch_size": 1, "hidden": 1, "rounds": 1}
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            if value < lowest:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")
+        for size in self.timed_batches:
+            if size < 1 or size % 2:
+                raise ValueError(f"--timed-batches must be even, for two devices; got {size}.")
