@@ -32,7 +32,8 @@ def main() -> None:
         settings = tyro.cli(Settings, description=__doc__)
         outcome = run(settings)
         costs = measure_steps(outcome.recipe, settings)
-        text = page(outcome, costs, (time.perf_counter() - start) / 60, os.cpu_count())
+        minutes = (time.perf_counter() - start) / 60
+        text = page(outcome, costs, settings.rounds, minutes, os.cpu_count())
         print(text)
         if settings.report is not None:
             files.write(Path(settings.report), text + "\n")

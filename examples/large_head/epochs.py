@@ -8,10 +8,10 @@ from jax import Array
 
 import jimb
 from examples.large_head.methods import LossFn
-from examples.large_head.network import Params, Recipe, State, logits_of, train_step
+from examples.large_head.network import Params, Recipe, State, classes_of, train_step
 from examples.training import Data
 
-CHUNK = 256  # glosses at a time, where nothing is learnt
+CHUNK = 512  # glosses at a time, where nothing is learnt
 MANY_ABOVE, FEW_BELOW = 20, 5  # training examples of a class
 
 
@@ -56,7 +56,7 @@ def predict(params: Params, words: Array, *, recipe: Recipe) -> Array:
     padded = jnp.pad(words, ((0, chunks * CHUNK - len(words)), (0, 0)))
 
     def of_chunk(words: Array) -> Array:
-        return logits_of(params, words, recipe=recipe).argmax(-1)
+        return classes_of(params, words, recipe=recipe)
 
     predictions: Array = jax.lax.map(of_chunk, padded.reshape(chunks, CHUNK, -1))
     return predictions.reshape(-1)[: len(words)]
@@ -67,9 +67,5 @@ def score(predictions: Array, labels: Array, counts: Array) -> Scores:
     """Accuracy of the examples, mean recall of the tested classes, and of their three groups."""
     tally = jimb.metrics.init_tally(counts.shape[0])
     tally = jimb.metrics.update(tally, predictions, labels)
-    shots = jimb.metrics.shot_accuracy(
-        tally, counts, many_above=MANY_ABOVE, few_below=FEW_BELOW
-    )
-    return Scores(
-        jimb.metrics.accuracy(tally), jimb.metrics.balanced_accuracy(tally), *shots
-    )
+    shots = jimb.metrics.shot_accuracy(tally, counts, many_above=MANY_ABOVE, few_below=FEW_BELOW)
+    return Scores(jimb.metrics.accuracy(tally), jimb.metrics.balanced_accuracy(tally), *shots)

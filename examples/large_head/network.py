@@ -67,10 +67,15 @@ def logits_of(params: Params, words: Array, *, recipe: Recipe) -> Any:
     total = jnp.where(real, params.vectors[words], 0).sum(-2)
     features = total / jnp.sqrt(jnp.maximum(real.sum(-2), 1))
     if recipe.head == "unstored":
-        return jimb.LinearLogits(
-            features, params.kernel, params.bias, axis_name=recipe.axis_name
-        )
+        return jimb.LinearLogits(features, params.kernel, params.bias, axis_name=recipe.axis_name)
     return features @ params.kernel + params.bias
+
+
+def classes_of(params: Params, words: Array, *, recipe: Recipe) -> Array:
+    """The class of the largest logit, `[batch]`."""
+    logits = logits_of(params, words, recipe=recipe)
+    predicted: Array = logits.argmax() if recipe.head == "unstored" else logits.argmax(-1)
+    return predicted
 
 
 def train_step(

@@ -16,17 +16,17 @@ class Settings:
     """The first of them."""
     epochs: int = 3
     """Of every training; in each as many glosses are drawn as there are."""
-    batch_size: int = 256
+    batch_size: int = 512
     """Glosses a step."""
     hidden: int = 128
     """Numbers in a word's vector."""
-    learning_rate: float = 2e-2
+    learning_rate: float = 3e-2
     """Adam's at the start; falls to 0 along a cosine."""
     head: Head = "unstored"
     """Whether the trainings store their logits."""
-    timed_batches: tuple[int, ...] = (256, 2048)
+    timed_batches: tuple[int, ...] = (512, 4096)
     """Glosses a step where its time and memory are measured."""
-    rounds: int = 15
+    rounds: int = 9
     """Of one timed step of each kind; the median is reported."""
     data_dir: str | None = None
     """Folder of WordNet's data.noun."""

@@ -6,7 +6,6 @@ how much faster eight would be.
 
 import dataclasses
 import time
-from collections.abc import Callable
 from typing import NamedTuple, get_args
 
 import jax
@@ -15,16 +14,15 @@ import numpy as np
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from examples.data import wordnet
-from examples.large_head.methods import TRAININGS
+from examples.large_head.methods import cross_entropy
 from examples.large_head.network import Params, Recipe, State, init_state, train_step
 from examples.large_head.settings import Head, Settings
+from examples.large_head.task import WORDS
 from examples.training import Data
 
 MESHES = ((1, 1), (2, 4))  # devices that divide the batch, and the classes
-LAYOUT = Params(
-    vectors=PartitionSpec(), kernel=PartitionSpec(None, "model"), bias=PartitionSpec("model")
-)
+# Where `Params` lie: the vectors everywhere, the head's columns divided.
+SPECS = (PartitionSpec(), PartitionSpec(None, "model"), PartitionSpec("model"))
 
 
 class Cost(NamedTuple):
@@ -32,6 +30,7 @@ class Cost(NamedTuple):
 
     devices: int
     batch_size: int
+    columns: int  # of the head
     head: Head
     seconds: float  # the median
     temporaries: int  # bytes on each device, beside the step's arguments and results
@@ -39,44 +38,52 @@ class Cost(NamedTuple):
 
 def measure_steps(recipe: Recipe, settings: Settings) -> list[Cost]:
     """All kinds of steps; of each size, one of every kind after the other, again and again."""
+    share = MESHES[-1][1]
+    columns = -(-recipe.classes // share) * share  # as many on each device
+    recipe = dataclasses.replace(recipe, classes=columns, axis_name="model")
     costs = []
     for size in settings.timed_batches:
         kinds = [(shape, head) for shape in MESHES for head in get_args(Head)]
-        steps = [compile_step(recipe, size, *kind) for kind in kinds]
-        seconds = [[run() for run, _ in steps] for _ in range(settings.rounds)]
-        for (shape, head), median, (_, held) in zip(
-            kinds, np.median(seconds, axis=0), steps, strict=True
-        ):
-            costs.append(Cost(shape[0] * shape[1], size, head, float(median), held))
+        steps = [
+            Step(dataclasses.replace(recipe, head=head), size, make_mesh(shape))
+            for shape, head in kinds
+        ]
+        seconds = np.median([[step() for step in steps] for _ in range(settings.rounds)], axis=0)
+        for (shape, head), step, median in zip(kinds, steps, seconds, strict=True):
+            devices = shape[0] * shape[1]
+            costs.append(Cost(devices, size, columns, head, float(median), step.temporaries))
     return costs
 
 
-def compile_step(
-    recipe: Recipe, size: int, shape: tuple[int, int], head: Head
-) -> tuple[Callable[[], float], int]:
-    """A function that takes one step and returns its seconds, and the bytes of its temporaries."""
-    mesh = make_mesh(shape)
-    columns = -(-recipe.classes // MESHES[-1][1]) * MESHES[-1][1]  # as many for each device
-    recipe = dataclasses.replace(recipe, head=head, classes=columns, axis_name="model")
-    state, batch = placed(recipe, size, mesh)
-    prior = jax.device_put(jnp.full(columns, 1 / columns), NamedSharding(mesh, LAYOUT.bias))
-    kept = jax.tree.map(lambda x: x.sharding, state)
+class Step:
+    """A compiled step of the training, its state and its batch; a call takes the next one."""
 
-    def step(state: State, batch: Data, prior: Array) -> tuple[State, Array]:
-        return train_step(state, batch, prior, loss=TRAININGS["CE"].loss, recipe=recipe)
+    def __init__(self, recipe: Recipe, size: int, mesh: Mesh) -> None:
+        self.state, self.batch = placed(recipe, size, mesh)
+        columns, everywhere = recipe.classes, NamedSharding(mesh, PartitionSpec())
+        self.prior = jax.device_put(jnp.full(columns, 1 / columns), everywhere)
+        kept = jax.tree.map(lambda x: x.sharding, self.state)
 
-    with jax.set_mesh(mesh):
-        jitted = jax.jit(step, donate_argnums=0, out_shardings=(kept, NamedSharding(mesh, PartitionSpec())))
-        compiled = jitted.lower(state, batch, prior).compile()
+        def step(state: State, batch: Data, prior: Array) -> tuple[State, Array]:
+            return train_step(state, batch, prior, loss=cross_entropy, recipe=recipe)
 
-    def run() -> float:
-        nonlocal state
+        with jax.set_mesh(mesh):
+            jitted = jax.jit(step, donate_argnums=0, out_shardings=(kept, everywhere))
+            self.compiled = jitted.lower(self.state, self.batch, self.prior).compile()
+        self()
+
+    def __call__(self) -> float:
+        """Its seconds."""
         start = time.perf_counter()
-        state, _ = jax.block_until_ready(compiled(state, batch, prior))
+        self.state, _ = jax.block_until_ready(self.compiled(self.state, self.batch, self.prior))
         return time.perf_counter() - start
 
-    run()
-    return run, compiled.memory_analysis().temp_size_in_bytes
+    @property
+    def temporaries(self) -> int:
+        """Bytes on each device."""
+        held = self.compiled.memory_analysis()
+        assert held is not None
+        return int(held.temp_size_in_bytes)
 
 
 def make_mesh(shape: tuple[int, int]) -> Mesh:
@@ -88,18 +95,21 @@ def make_mesh(shape: tuple[int, int]) -> Mesh:
 def placed(recipe: Recipe, size: int, mesh: Mesh) -> tuple[State, Data]:
     """A fresh state, with every column of the head on one device, and random glosses."""
 
-    def put(layout: Params, params: Params) -> Params:
-        pairs = zip(params, layout, strict=True)
+    def put(params: Params) -> Params:
+        pairs = zip(params, SPECS, strict=True)
         return Params(*(jax.device_put(x, NamedSharding(mesh, spec)) for x, spec in pairs))
 
-    params = put(LAYOUT, init_state(jax.random.key(0), recipe).params)
+    params = put(init_state(jax.random.key(0), recipe).params)
     everywhere = NamedSharding(mesh, PartitionSpec())
     opt_state = jax.tree.map(
-        lambda x: put(LAYOUT, x) if isinstance(x, Params) else jax.device_put(x, everywhere),
+        lambda x: put(x) if isinstance(x, Params) else jax.device_put(x, everywhere),
         recipe.optimizer.init(params),
         is_leaf=lambda x: isinstance(x, Params),
     )
-    rng, rows = np.random.default_rng(0), NamedSharding(mesh, PartitionSpec("data"))
-    words = rng.integers(0, recipe.vocabulary, (size, wordnet.LENGTH), np.int32)
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, recipe.vocabulary, (size, WORDS), np.int32)
     labels = rng.integers(0, recipe.classes, size, np.int32)
-    return State(params, opt_state), jax.device_put(Data(words, labels), rows)
+    batch = Data(jnp.asarray(words), jnp.asarray(labels))
+    return State(params, opt_state), jax.device_put(
+        batch, NamedSharding(mesh, PartitionSpec("data"))
+    )

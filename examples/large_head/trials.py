@@ -5,7 +5,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from tqdm import tqdm
 
 import jimb
@@ -23,8 +22,9 @@ class Outcome(NamedTuple):
 
     counts: np.ndarray  # [K] training examples
     tested: np.ndarray  # [K] test examples
+    epochs: int
     recipe: Recipe
-    measures: dict[str, np.ndarray]  # [S, 6]: on training examples, then the `Scores` of the test
+    measures: dict[str, np.ndarray]  # [S, 6]: `Scores` of the test, accuracy in training
 
 
 def run(settings: Settings) -> Outcome:
@@ -42,7 +42,7 @@ def run(settings: Settings) -> Outcome:
                     if method.training == name:
                         measures[row].append(measure(params, split, task, method.tau, recipe))
     found = {name: np.array(rows) for name, rows in measures.items()}
-    return Outcome(task.counts, task.tested, recipe, found)
+    return Outcome(task.counts, task.tested, settings.epochs, recipe, found)
 
 
 def recipe_of(task: Task, settings: Settings) -> Recipe:
@@ -89,13 +89,10 @@ def train(
     return state.params
 
 
-def measure(
-    params: Params, split: Split, task: Task, tau: float, recipe: Recipe
-) -> list[float]:
+def measure(params: Params, split: Split, task: Task, tau: float, recipe: Recipe) -> list[float]:
     """The row of `Outcome.measures`; τ moves the bias, which is all that the prior enters by."""
     prior = task.counts / task.counts.sum()
     params = params._replace(bias=jimb.posthoc.adjust_logits(params.bias, prior, tau=tau))
-    known, test = (predict(params, x.inputs, recipe=recipe) for x in (split.sample, split.test))
-    learnt: Array = (known == split.sample.labels).mean()
+    test, known = (predict(params, x.inputs, recipe=recipe) for x in (split.test, split.sample))
     scores = score(test, split.test.labels, jnp.asarray(task.counts))
-    return [float(learnt), *map(float, scores)]
+    return [*map(float, scores), float((known == split.sample.labels).mean())]
