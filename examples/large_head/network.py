@@ -45,6 +45,7 @@ class Recipe:
     steps: int  # of the whole training
     learning_rate: float
     head: Head
+    block_size: int = 1024  # classes, where logits are not stored
     axis_name: str | None = None  # of a mesh, that divides the classes
 
     @property
@@ -67,7 +68,13 @@ def logits_of(params: Params, words: Array, *, recipe: Recipe) -> Any:
     total = jnp.where(real, params.vectors[words], 0).sum(-2)
     features = total / jnp.sqrt(jnp.maximum(real.sum(-2), 1))
     if recipe.head == "unstored":
-        return jimb.LinearLogits(features, params.kernel, params.bias, axis_name=recipe.axis_name)
+        return jimb.LinearLogits(
+            features,
+            params.kernel,
+            params.bias,
+            axis_name=recipe.axis_name,
+            block_size=recipe.block_size,
+        )
     return features @ params.kernel + params.bias
 
 

@@ -44,35 +44,31 @@ are classes with more than {MANY_ABOVE} training glosses, *few* those with fewer
 *medium* all others; theirs too is the mean recall. *In training* is the accuracy on training
 glosses.
 """
-STEPS = """## What a step takes
-
-One step of the training above: word vectors, head, cross-entropy, gradients, Adam. *Stored* keeps
-an array of all logits, *unstored* is `jimb.LinearLogits`. On 8 devices the batch is divided by two
-and the classes by four. They are CPU devices that share the same cores: they show what one of eight
-has to hold, not how much faster eight are. Times are medians of {rounds} rounds, in which the kinds
-of steps take turns. MB are those of one device; temporaries are what XLA's `memory_analysis` says
-that it needs beside arguments and results. The head has {columns} columns here, as many on each
-device.
-"""
+STEPS = (
+    "One step of the training above: word vectors, head, cross-entropy, gradients, Adam. *Stored* "
+    "keeps an array of all logits, *unstored* computes those of {block} classes at a time. On 8 "
+    "devices the batch is divided by two and the classes by four. They are CPU devices that share "
+    "the same cores: they show what one of eight has to hold, not how much faster eight are. Times "
+    "are medians of {rounds} rounds, in which the kinds of steps take turns. MB are those of one "
+    "device; temporaries are what XLA's `memory_analysis` says that it needs beside arguments and "
+    "results. The head has {columns} columns here, as many on each device."
+)
 
 
 def page(
     outcome: Outcome, costs: list[Cost], rounds: int, minutes: float, cores: int | None
 ) -> str:
     """The whole page."""
-    columns = f"{costs[0].columns:,}".replace(",", " ")
-    return "\n".join(
+    steps = STEPS.format(block=outcome.recipe.block_size, rounds=rounds, columns=costs[0].columns)
+    return "\n\n".join(
         [
-            HEAD,
+            HEAD.rstrip(),
             sizes(outcome),
-            "",
             table(outcome),
-            "",
-            *findings(outcome),
-            "",
-            STEPS.format(rounds=rounds, columns=columns),
+            "\n".join(findings(outcome)),
+            "## What a step takes",
+            filled(steps),
             cost_table(costs),
-            "",
             f"The whole command took {minutes:.1f} minutes on {cores} cores.",
         ]
     )

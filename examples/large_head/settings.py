@@ -24,6 +24,8 @@ class Settings:
     """Adam's at the start; falls to 0 along a cosine."""
     head: Head = "unstored"
     """Whether the trainings store their logits."""
+    block_size: int = 1024
+    """Classes whose logits are computed together, where they are not stored."""
     timed_batches: tuple[int, ...] = (512, 4096)
     """Glosses a step where its time and memory are measured."""
     rounds: int = 9
@@ -35,8 +37,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be run."""
-        least = {"seeds": 2, "seed": 0, "epochs": 1, "batch_size": 1, "hidden": 1, "rounds": 1}
-        for name, lowest in least.items():
+        at_least_one = ("epochs", "batch_size", "hidden", "block_size", "rounds")
+        for name, lowest in {"seeds": 2, "seed": 0, **dict.fromkeys(at_least_one, 1)}.items():
             value = getattr(self, name)
             if value < lowest:
                 option = name.replace("_", "-")

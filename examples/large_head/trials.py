@@ -56,6 +56,7 @@ def recipe_of(task: Task, settings: Settings) -> Recipe:
         steps=num_steps * settings.epochs,
         learning_rate=settings.learning_rate,
         head=settings.head,
+        block_size=settings.block_size,
     )
 
 

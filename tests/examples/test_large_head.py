@@ -24,6 +24,7 @@ RECIPE = network.Recipe(
     steps=4,
     learning_rate=0.1,
     head="unstored",
+    block_size=4,
 )
 RNG = np.random.default_rng(0)
 WORDS = RNG.integers(0, 50, (20, 5), np.int32)
@@ -243,7 +244,16 @@ def test_the_example_prints_its_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(wordnet, "SIZES", {"noun": len(lines)})
     page = tmp_path / "page.md"
     options = ["--seeds", "2", "--hidden", "8", "--batch-size", "8", "--timed-batches", "8"]
-    options += ["--rounds", "1", "--data-dir", str(tmp_path), "--report", str(page)]
+    options += [
+        "--rounds",
+        "1",
+        "--block-size",
+        "4",
+        "--data-dir",
+        str(tmp_path),
+        "--report",
+        str(page),
+    ]
     monkeypatch.setattr(sys, "argv", ["examples.large_head", *options])
     large_head.main()
     printed = capsys.readouterr().out
