@@ -10,7 +10,7 @@ Then what a step takes, in time and memory, with logits that are stored and with
 one CPU device and on eight that divide the batch and the classes.
 """
 
-import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -33,7 +33,8 @@ def main() -> None:
         outcome = run(settings)
         costs = measure_steps(outcome.recipe, settings)
         minutes = (time.perf_counter() - start) / 60
-        text = page(outcome, costs, settings.rounds, minutes, os.cpu_count())
+        command = shlex.join(["python", "-m", "examples.large_head", *sys.argv[1:]])
+        text = page(outcome, costs, settings.rounds, command, minutes)
         print(text)
         if settings.report is not None:
             files.write(Path(settings.report), text + "\n")

@@ -57,10 +57,10 @@ TRAININGS = {
 }
 METHODS = {
     "cross-entropy (CE)": Method("CE"),
-    "focal (γ = 2)": Method("focal"),
+    "focal (γ=2)": Method("focal"),
     "class-balanced sampling": Method("balanced draws"),
-    "logit adjustment (τ = ½)": Method("half adjusted"),
+    "logit adjustment (τ=½)": Method("half adjusted"),
     "balanced softmax": Method("balanced softmax"),
-    "post-hoc adjustment (τ = ½)": Method("CE", tau=0.5),
-    "post-hoc adjustment (τ = 1)": Method("CE", tau=1.0),
+    "post-hoc adjustment (τ=½)": Method("CE", tau=0.5),
+    "post-hoc adjustment (τ=1)": Method("CE", tau=1.0),
 }

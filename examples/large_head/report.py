@@ -1,5 +1,6 @@
 """What was found, as Markdown. The first method, cross-entropy, is the baseline."""
 
+import os
 import textwrap
 
 import numpy as np
@@ -9,7 +10,7 @@ from examples.large_head.timing import Cost
 from examples.large_head.trials import Outcome
 from examples.report import paired, tables
 
-COLUMNS = ("accuracy", "balanced accuracy", "many", "medium", "few", "in training")
+COLUMNS = ("accuracy", "balanced accuracy", "many-shot", "medium-shot", "few-shot", "in training")
 WIDTH = 100  # of a line of text
 HEAD = f"""# Many classes: a head of 16 897
 
@@ -21,7 +22,7 @@ page is what
 
 ```sh
 sh examples/data/get_data.sh wordnet-base
-python -m examples.large_head --report docs/results/large_head.md
+{{command}}
 ```
 
 wrote. Each seed has its own random split. A fifth of each class is for the test, and at least one
@@ -33,16 +34,17 @@ stored (`jimb.LinearLogits`).
 
 The rows:
 
-- **cross-entropy (CE)** and **focal (γ = 2)**: `softmax_cross_entropy_loss`, `softmax_focal_loss`;
+- **cross-entropy (CE)** and **focal (γ=2)**: `softmax_cross_entropy_loss`, `softmax_focal_loss`;
 - **class-balanced sampling**: CE, each class drawn alike (`sampling.class_power`, `epoch_plan`);
 - **logit adjustment**: trained by `logit_adjusted_loss`; with τ = 1 it is **balanced softmax**;
 - **post-hoc adjustment**: the model of row CE with `posthoc.adjust_logits` on the bias of its head;
   it costs no training.
 
-*Accuracy* is that of the glosses, *balanced accuracy* the mean recall of the tested classes. *Many*
-are classes with more than {MANY_ABOVE} training glosses, *few* those with fewer than {FEW_BELOW},
-*medium* all others; theirs too is the mean recall. *In training* is the accuracy on training
-glosses.
+*Accuracy* is that of the glosses, *balanced accuracy* the mean recall of the tested classes, and
+the next columns that of a part of them: many-shot classes have more than {MANY_ABOVE} training
+glosses, few-shot ones fewer than {FEW_BELOW}. *In training* is the accuracy on training glosses:
+how far each has come in the same number of steps. Below, "higher" and "lower" mean by more than two
+standard errors of the paired difference.
 """
 STEPS = (
     "One step of the training above: word vectors, head, cross-entropy, gradients, Adam. *Stored* "
@@ -55,21 +57,20 @@ STEPS = (
 )
 
 
-def page(
-    outcome: Outcome, costs: list[Cost], rounds: int, minutes: float, cores: int | None
-) -> str:
+def page(outcome: Outcome, costs: list[Cost], rounds: int, command: str, minutes: float) -> str:
     """The whole page."""
-    steps = STEPS.format(block=outcome.recipe.block_size, rounds=rounds, columns=costs[0].columns)
+    columns = f"{costs[0].columns:,}".replace(",", " ")
+    steps = STEPS.format(block=outcome.recipe.block_size, rounds=rounds, columns=columns)
     return "\n\n".join(
         [
-            HEAD.rstrip(),
+            HEAD.rstrip().format(command=command),
             sizes(outcome),
             table(outcome),
             "\n".join(findings(outcome)),
             "## What a step takes",
             filled(steps),
             cost_table(costs),
-            f"The whole command took {minutes:.1f} minutes on {cores} cores.",
+            f"The whole command took {minutes:.1f} minutes on {os.cpu_count()} cores.",
         ]
     )
 

@@ -218,7 +218,8 @@ def test_the_costs_of_both_heads_stand_in_one_row():
 
 def test_the_page_in_docs_is_of_this_script():
     page = (Path(__file__).parents[2] / "docs" / "results" / "large_head.md").read_text()
-    assert page.startswith(report.HEAD)
+    command = "python -m examples.large_head --report docs/results/large_head.md"
+    assert page.startswith(report.HEAD.format(command=command))
     names = re.findall(r"^\| ([^|]*[^| ]) +\| \d\d\.\d", page, re.MULTILINE)
     assert names == list(methods.METHODS)
     for name in re.findall(r"`((?:sampling\.|posthoc\.|jimb\.)?\w+)`", report.HEAD):
