@@ -18,7 +18,7 @@ from pathlib import Path
 import jax
 import tyro
 
-from examples.large_head.report import page
+from examples.large_head.report import Took, page
 from examples.large_head.settings import Settings
 from examples.large_head.timing import measure_steps
 from examples.large_head.trials import run
@@ -32,9 +32,9 @@ def main() -> None:
         settings = tyro.cli(Settings, description=__doc__)
         outcome = run(settings)
         costs = measure_steps(outcome.recipe, settings)
-        minutes = (time.perf_counter() - start) / 60
+        took = Took((time.perf_counter() - start) / 60, time.process_time() / 60)
         command = shlex.join(["python", "-m", "examples.large_head", *sys.argv[1:]])
-        text = page(outcome, costs, settings.rounds, command, minutes)
+        text = page(outcome, costs, settings.rounds, command, took)
         print(text)
         if settings.report is not None:
             files.write(Path(settings.report), text + "\n")

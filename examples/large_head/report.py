@@ -2,6 +2,7 @@
 
 import os
 import textwrap
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from examples.large_head.epochs import FEW_BELOW, MANY_ABOVE
 from examples.large_head.timing import Cost
 from examples.large_head.trials import Outcome
 from examples.report import paired, tables
+
 
 COLUMNS = ("accuracy", "balanced accuracy", "many-shot", "medium-shot", "few-shot", "in training")
 WIDTH = 100  # of a line of text
@@ -57,7 +59,14 @@ STEPS = (
 )
 
 
-def page(outcome: Outcome, costs: list[Cost], rounds: int, command: str, minutes: float) -> str:
+class Took(NamedTuple):
+    """The whole command, in minutes; other work on the machine lengthens the first much more."""
+
+    minutes: float
+    processor: float  # of all cores together
+
+
+def page(outcome: Outcome, costs: list[Cost], rounds: int, command: str, took: Took) -> str:
     """The whole page."""
     columns = f"{costs[0].columns:,}".replace(",", " ")
     steps = STEPS.format(block=outcome.recipe.block_size, rounds=rounds, columns=columns)
@@ -70,7 +79,8 @@ def page(outcome: Outcome, costs: list[Cost], rounds: int, command: str, minutes
             "## What a step takes",
             filled(steps),
             cost_table(costs),
-            f"The whole command took {minutes:.1f} minutes on {os.cpu_count()} cores.",
+            f"The whole command took {took.minutes:.1f} minutes, and {took.processor:.1f} of processor "
+            f"time, on {os.cpu_count()} cores.",
         ]
     )
 
