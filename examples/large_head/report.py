@@ -11,7 +11,6 @@ from examples.large_head.timing import Cost
 from examples.large_head.trials import Outcome
 from examples.report import paired, tables
 
-
 COLUMNS = ("accuracy", "balanced accuracy", "many-shot", "medium-shot", "few-shot", "in training")
 WIDTH = 100  # of a line of text
 HEAD = f"""# Many classes: a head of 16 897
@@ -79,8 +78,8 @@ def page(outcome: Outcome, costs: list[Cost], rounds: int, command: str, took: T
             "## What a step takes",
             filled(steps),
             cost_table(costs),
-            f"The whole command took {took.minutes:.1f} minutes, and {took.processor:.1f} of processor "
-            f"time, on {os.cpu_count()} cores.",
+            f"The whole command took {took.minutes:.1f} minutes on {os.cpu_count()} cores, and "
+            f"{took.processor:.1f} minutes of processor time.",
         ]
     )
 
