@@ -81,6 +81,12 @@ def class_logits(logits: Any) -> Array:
     return array
 
 
+def last_axis(axis: int, ndim: int) -> None:
+    """ValueError unless it is that of the classes."""
+    if axis not in (-1, ndim - 1):
+        raise ValueError(f"axis must be -1, that of the classes, got {axis}.")
+
+
 def class_table(name: str, values: Any, logits: Typed) -> Array:
     """Non-negative numbers `[K]`, one per class of the logits; NaN where traced ones are not."""
     table = bounded(name, per_class(name, values), 0.0, dtype=compute_dtype(logits))

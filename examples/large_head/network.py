@@ -80,8 +80,7 @@ def logits_of(params: Params, words: Array, *, recipe: Recipe) -> Any:
 
 def classes_of(params: Params, words: Array, *, recipe: Recipe) -> Array:
     """The class of the largest logit, `[batch]`."""
-    logits = logits_of(params, words, recipe=recipe)
-    predicted: Array = logits.argmax() if recipe.head == "unstored" else logits.argmax(-1)
+    predicted: Array = logits_of(params, words, recipe=recipe).argmax(-1)
     return predicted
 
 

@@ -65,14 +65,16 @@ class Walk(NamedTuple):
 
 
 # Logits of a block: on a CPU they should stay near its caches, elsewhere fill the machine.
-_ENTRIES = {"cpu": 2**23}
+_ENTRIES = {"cpu": 2**22}
 _ENTRIES_ELSEWHERE = 2**26
+_LEAST = 512  # classes, of which products are fast
+_BLOCKS = 4  # with one or two XLA unrolls the loop, and keeps the blocks of the forward pass
 
 
 def block_size(rows: int, num_classes: int) -> int:
     """Classes whose logits are computed together, from the platform and the size of the batch."""
     entries = _ENTRIES.get(jax.default_backend(), _ENTRIES_ELSEWHERE)
-    wanted = max(entries // max(rows, 1), 512)
+    wanted = max(min(entries // max(rows, 1), num_classes // _BLOCKS), _LEAST)
     blocks = math.ceil(num_classes / wanted)
     even = math.ceil(num_classes / blocks)
     return min(num_classes, 128 * math.ceil(even / 128))

@@ -80,6 +80,7 @@ class DividedLogits:
         """The same of an array; an error where something does not fit."""
         return DividedLogits(_checks.class_logits(self.logits), self.axes)
 
-    def argmax(self) -> Integer[Array, "*batch"]:
+    def argmax(self, axis: int = -1) -> Integer[Array, "*batch"]:
         """The predicted classes `[...]`, int32; of equal logits the first counts, as in NumPy."""
+        _checks.last_axis(axis, self.ndim)
         return largest_of(jnp.asarray(self.logits), self.axes).place

@@ -130,8 +130,9 @@ class LinearLogits:
         layer = layer_of(self)
         return _placed.stored(layer, options_of(self)).astype(layer.features.dtype)
 
-    def argmax(self) -> Integer[Array, "*batch"]:
+    def argmax(self, axis: int = -1) -> Integer[Array, "*batch"]:
         """The predicted classes `[...]`, int32; of equal logits the first counts, as in NumPy."""
+        _checks.last_axis(axis, self.ndim)
         found: Largest = _placed.run(_largest.largest, layer_of(self), None, options_of(self))
         return found.place
 

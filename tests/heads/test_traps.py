@@ -56,7 +56,9 @@ def test_any_block_size_gives_the_same(size):
 def test_of_equal_logits_the_first_counts_and_nan_before_all():
     kernel = np.float32([[0, 1, 1, 0, 1, 0, 1]])
     logits = LinearLogits(np.float32([[1], [0], [-1], [np.nan]]), kernel, block_size=3)
-    np.testing.assert_array_equal(logits.argmax(), [1, 0, 0, 0])
+    np.testing.assert_array_equal(logits.argmax(-1), [1, 0, 0, 0])
+    with pytest.raises(ValueError, match="axis must be -1"):
+        logits.argmax(0)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-30, -80.0, 1e4])
