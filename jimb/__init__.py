@@ -20,11 +20,13 @@ from jimb.losses import cosine_logits as cosine_logits
 from jimb.losses import ldam_loss as ldam_loss
 from jimb.losses import logit_adjusted_loss as logit_adjusted_loss
 from jimb.losses import one_vs_all_bias_init as one_vs_all_bias_init
+from jimb.losses import quality_focal_loss as quality_focal_loss
 from jimb.losses import sigmoid_asymmetric_loss as sigmoid_asymmetric_loss
 from jimb.losses import sigmoid_cross_entropy_loss as sigmoid_cross_entropy_loss
 from jimb.losses import sigmoid_focal_loss as sigmoid_focal_loss
 from jimb.losses import softmax_cross_entropy_loss as softmax_cross_entropy_loss
 from jimb.losses import softmax_focal_loss as softmax_focal_loss
+from jimb.losses import varifocal_loss as varifocal_loss
 from jimb.losses import vs_loss as vs_loss
 from jimb.reduction import weighted_mean as weighted_mean
 from jimb.weights import balanced_alpha as balanced_alpha

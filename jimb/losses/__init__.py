@@ -33,6 +33,8 @@ from jimb.losses._class_balanced import class_balanced_sigmoid_loss as class_bal
 from jimb.losses._class_balanced import class_balanced_softmax_loss as class_balanced_softmax_loss
 from jimb.losses._class_balanced import one_vs_all_bias_init as one_vs_all_bias_init
 from jimb.losses._cosine import cosine_logits as cosine_logits
+from jimb.losses._dense_detection import quality_focal_loss as quality_focal_loss
+from jimb.losses._dense_detection import varifocal_loss as varifocal_loss
 from jimb.losses._prior_shift import balanced_softmax_loss as balanced_softmax_loss
 from jimb.losses._prior_shift import ldam_loss as ldam_loss
 from jimb.losses._prior_shift import logit_adjusted_loss as logit_adjusted_loss

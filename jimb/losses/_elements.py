@@ -7,10 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jimb import _checks
+from jimb import _checks, _labels
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
+from jimb.losses._given_labels import stored_logits, unit_labels
+
+_FAR = -1e30  # -inf would set off `jax_debug_infs`
 
 
 def prepare(
@@ -35,6 +38,44 @@ def focusing(
         return checked
     _checks.same_shape("gamma, if it is not a scalar,", checked, batch, "the batch")
     return jnp.expand_dims(checked, -1) if per_class else checked
+
+
+def unit_elements(
+    logits: ArrayLike, labels: ArrayLike, where: ArrayLike | None
+) -> tuple[Array, Array, Array]:
+    """`(logits as given, z, y)` with z and y in compute precision.
+
+    A label that is not valid has logit NaN. What is masked is a negative far below 0: its loss and
+    its gradient are exactly 0.
+    """
+    given = stored_logits(logits, labels)
+    mask = _checks.mask(where, given.shape, "logits")
+    array = unit_labels(labels, given, where)
+    dtype = compute_dtype(given)
+    y = array.astype(dtype)
+    if mask is not None:
+        y = jnp.where(mask, y, 0)
+    valid = report(_labels.soft_valid(y), BAD_LABEL)
+    z = nan_unless(valid, given.astype(dtype))
+    # Not clip: at exactly 0 and 1 the derivative with respect to y must pass.
+    y = jnp.where(y < 0, 0, jnp.where(y > 1, 1, y))
+    if mask is not None:
+        z = jnp.where(mask, z, _FAR)
+    return given, z, y
+
+
+def factor(name: str, value: ArrayLike, high: float, z: Array) -> Array:
+    """A hyper-parameter in [0, high], one per element."""
+    if z.ndim > 1 and getattr(value, "ndim", 0) == 1:
+        value = _checks.per_class(name, value)
+    checked = _checks.bounded(name, value, 0.0, high, dtype=z.dtype)
+    try:
+        return jnp.broadcast_to(checked, z.shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a scalar or broadcast to the logits, {list(z.shape)}, got "
+            f"{_checks.describe(checked)}; use jax.vmap to try several values."
+        ) from None
 
 
 def finish(

@@ -3,16 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from jimb import _checks, _labels
-from jimb._numerics import compute_dtype, weigh
-from jimb._report import report
+from jimb._numerics import weigh
 from jimb._typing import Array, ArrayLike, Bool, Float
-from jimb.losses._elements import BAD_LABEL, nan_unless, visible
+from jimb.losses._elements import factor, unit_elements, visible
 from jimb.losses._focal import focal_of_margin
-from jimb.losses._given_labels import stored_logits, unit_labels
 from jimb.losses._soft_focal import sigmoid_cross_entropy, soft_focal
-
-_FAR = -1e30  # -inf would set off `jax_debug_infs`
 
 
 def sigmoid_cross_entropy_loss(
@@ -43,8 +38,8 @@ def sigmoid_cross_entropy_loss(
       >>> jimb.sigmoid_cross_entropy_loss(jnp.array([2.0, -1.0]), jnp.array([1, 1])).round(4)
       Array([0.1269, 1.3133], dtype=float32)
     """
-    given, z, y = _elements(logits, labels, where)
-    positive = y if pos_weight is None else y * _factor("pos_weight", pos_weight, jnp.inf, z)
+    given, z, y = unit_elements(logits, labels, where)
+    positive = y if pos_weight is None else y * factor("pos_weight", pos_weight, jnp.inf, z)
     return visible(sigmoid_cross_entropy(z, positive, 1 - y), given.dtype)
 
 
@@ -87,11 +82,11 @@ def sigmoid_focal_loss(
     Reference:
       Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
     """
-    given, z, y = _elements(logits, labels, where)
-    focus = _factor("gamma", gamma, jnp.inf, z)
+    given, z, y = unit_elements(logits, labels, where)
+    focus = factor("gamma", gamma, jnp.inf, z)
     weight = None
     if alpha is not None:
-        a = _factor("alpha", alpha, 1.0, z)
+        a = factor("alpha", alpha, 1.0, z)
         weight = a * y + (1 - a) * (1 - y)
     if jnp.issubdtype(jnp.asarray(labels).dtype, jnp.floating):
         losses = soft_focal(z, y, focus, weight)
@@ -139,10 +134,10 @@ def sigmoid_asymmetric_loss(
     Reference:
       Ridnik et al., Asymmetric Loss for Multi-Label Classification, ICCV 2021.
     """
-    given, z, y = _elements(logits, labels, where)
-    positive = focal_of_margin(-z, _factor("gamma_pos", gamma_pos, jnp.inf, z))
+    given, z, y = unit_elements(logits, labels, where)
+    positive = focal_of_margin(-z, factor("gamma_pos", gamma_pos, jnp.inf, z))
     negative = _shifted_negative(
-        z, _factor("gamma_neg", gamma_neg, jnp.inf, z), _factor("clip", clip, 1.0, z)
+        z, factor("gamma_neg", gamma_neg, jnp.inf, z), factor("clip", clip, 1.0, z)
     )
     return visible(weigh(y, positive) + weigh(1 - y, negative), given.dtype)
 
@@ -173,41 +168,3 @@ def one_vs_all(logits: Array, is_label: Bool[Array, "*any"], gamma: Array | None
     # is compiled for more elements at a time: on a CPU with AVX-512 it takes half the time.
     is_label = is_label & (logits == logits)
     return focal_of_margin(jnp.where(is_label, -logits, logits), gamma)
-
-
-def _elements(
-    logits: ArrayLike, labels: ArrayLike, where: ArrayLike | None
-) -> tuple[Array, Array, Array]:
-    """`(logits as given, z, y)` with z and y in compute precision.
-
-    A label that is not valid has logit NaN. What is masked is a negative far below 0: its loss and
-    its gradient are exactly 0.
-    """
-    given = stored_logits(logits, labels)
-    mask = _checks.mask(where, given.shape, "logits")
-    array = unit_labels(labels, given, where)
-    dtype = compute_dtype(given)
-    y = array.astype(dtype)
-    if mask is not None:
-        y = jnp.where(mask, y, 0)
-    valid = report(_labels.soft_valid(y), BAD_LABEL)
-    z = nan_unless(valid, given.astype(dtype))
-    # Not clip: at exactly 0 and 1 the derivative with respect to y must pass.
-    y = jnp.where(y < 0, 0, jnp.where(y > 1, 1, y))
-    if mask is not None:
-        z = jnp.where(mask, z, _FAR)
-    return given, z, y
-
-
-def _factor(name: str, value: ArrayLike, high: float, z: Array) -> Array:
-    """A hyper-parameter in [0, high], one per element."""
-    if z.ndim > 1 and getattr(value, "ndim", 0) == 1:
-        value = _checks.per_class(name, value)
-    checked = _checks.bounded(name, value, 0.0, high, dtype=z.dtype)
-    try:
-        return jnp.broadcast_to(checked, z.shape)
-    except ValueError:
-        raise ValueError(
-            f"{name} must be a scalar or broadcast to the logits, {list(z.shape)}, got "
-            f"{_checks.describe(checked)}; use jax.vmap to try several values."
-        ) from None

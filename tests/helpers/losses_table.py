@@ -85,6 +85,17 @@ def asymmetric_oracle(z, y, gamma_pos=1.0, gamma_neg=4.0, clip=0.05):
     return -y * (1 - p) ** gamma_pos * np.log(p) - (1 - y) * negative
 
 
+def quality_focal_oracle(z, y, beta=2.0):
+    """`|y - p|^β · (-y log p - (1 - y) log(1 - p))`."""
+    return np.abs(y - 1 / (1 + np.exp(-z))) ** beta * sigmoid_oracle(z, y)
+
+
+def varifocal_oracle(z, y, alpha=0.75, gamma=2.0):
+    """`y · (-y log p - (1 - y) log(1 - p))` if y > 0, else `-α p^γ log(1 - p)`."""
+    negative = alpha * (1 / (1 + np.exp(-z))) ** gamma * sigmoid_oracle(z, 0)
+    return np.where(y > 0, y * sigmoid_oracle(z, y), negative)
+
+
 def with_counts(function):
     """A loss with the table's counts."""
 
@@ -135,6 +146,7 @@ GAMMA_AND_ALPHA = {"gamma": 2.0, "alpha": 0.25}
 BALANCED = with_counts(jimb.balanced_softmax_loss)
 LDAM, VS = with_counts(jimb.ldam_loss), with_counts(jimb.vs_loss)
 ASYMMETRIC = jimb.sigmoid_asymmetric_loss
+QUALITY, VARIFOCAL = jimb.quality_focal_loss, jimb.varifocal_loss
 TWO_GAMMAS = {"gamma_pos": 1.0, "gamma_neg": 4.0}
 
 LOSSES = [
@@ -166,6 +178,9 @@ LOSSES = [
     Loss("softmax_vs_soft", VS, vs_oracle, "soft", {"gamma": 0.2, "tau": 0.7}),
     Loss("sigmoid_asymmetric", ASYMMETRIC, asymmetric_oracle, "binary", TWO_GAMMAS),
     Loss("sigmoid_asymmetric_soft", ASYMMETRIC, asymmetric_oracle, "partial", TWO_GAMMAS),
+    Loss("sigmoid_quality_focal", QUALITY, quality_focal_oracle, "partial", {"beta": 2.0}),
+    # Labels of their own in tests/losses/test_dense_detection.py: at 0 the value jumps.
+    Loss("sigmoid_varifocal", VARIFOCAL, varifocal_oracle, "binary", GAMMA_AND_ALPHA),
 ]
 
 

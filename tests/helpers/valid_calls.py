@@ -76,6 +76,14 @@ CALLS = {
     "ldam_loss": _masked(jimb.ldam_loss, COUNTS, scale=30.0),
     "logit_adjusted_loss": _masked(jimb.logit_adjusted_loss, PRIOR),
     "one_vs_all_bias_init": (lambda: jimb.one_vs_all_bias_init(KEY, (K,)), ()),
+    "quality_focal_loss": (
+        lambda z, y, where: jimb.quality_focal_loss(z, y, where=where),
+        (Z, P, YB == YB),
+    ),
+    "varifocal_loss": (
+        lambda z, y, where: jimb.varifocal_loss(z, y, where=where),
+        (Z, YB * P, YB == YB),
+    ),
     "sigmoid_asymmetric_loss": (
         lambda z, y, where: jimb.sigmoid_asymmetric_loss(z, y, where=where),
         (Z, YB, YB == YB),
