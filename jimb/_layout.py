@@ -32,3 +32,13 @@ def classes_laid_out_like(x: Array, other: Array) -> Array:
 def classes_divided(x: Array) -> bool:
     """Whether the type, which knows of Explicit meshes, says that the last axis is divided."""
     return jax.typeof(x).sharding.spec[-1] is not None
+
+
+def whole_axes(x: Array, number: int) -> Array:
+    """`x` with none of its last axes, so many, divided over an Explicit mesh."""
+    own = jax.typeof(x).sharding
+    kept = own.spec[: x.ndim - number]
+    if all(entry is None for entry in own.spec[x.ndim - number :]):
+        return x
+    whole: Array = jax.sharding.reshard(x, own.update(spec=PartitionSpec(*kept, *(None,) * number)))
+    return whole

@@ -35,6 +35,7 @@ from jimb.losses._class_balanced import one_vs_all_bias_init as one_vs_all_bias_
 from jimb.losses._cosine import cosine_logits as cosine_logits
 from jimb.losses._dense_detection import quality_focal_loss as quality_focal_loss
 from jimb.losses._dense_detection import varifocal_loss as varifocal_loss
+from jimb.losses._lovasz import lovasz_softmax_loss as lovasz_softmax_loss
 from jimb.losses._prior_shift import balanced_softmax_loss as balanced_softmax_loss
 from jimb.losses._prior_shift import ldam_loss as ldam_loss
 from jimb.losses._prior_shift import logit_adjusted_loss as logit_adjusted_loss
@@ -44,3 +45,6 @@ from jimb.losses._sigmoid import sigmoid_cross_entropy_loss as sigmoid_cross_ent
 from jimb.losses._sigmoid import sigmoid_focal_loss as sigmoid_focal_loss
 from jimb.losses._softmax import softmax_cross_entropy_loss as softmax_cross_entropy_loss
 from jimb.losses._softmax import softmax_focal_loss as softmax_focal_loss
+from jimb.losses._tversky import dice_loss as dice_loss
+from jimb.losses._tversky import present_regions as present_regions
+from jimb.losses._tversky import tversky_loss as tversky_loss

@@ -1,0 +1,290 @@
+"""Dice and Tversky losses: formula, derivatives, masks, empty regions, bad labels, both tails."""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.experimental import checkify
+
+import jimb
+from tests.helpers import regions_oracle
+
+B, N, K = 2, 5, 3
+RNG = np.random.default_rng(0)
+Z = RNG.normal(0, 2, (B, N, K)).astype(np.float32)
+IDS = np.array([[0, 1, 1, 2, 0], [2, 2, 1, 2, 2]], np.int32)  # the second image has no 0
+ONE_HOT = np.eye(K, dtype=np.float32)[IDS]
+SOFT = RNG.dirichlet(np.ones(K), (B, N)).astype(np.float32)
+BINARY = (RNG.uniform(size=Z.shape) < 0.4).astype(np.int32)
+WHERE = np.array([[True, False, True, True, True], [True, True, True, False, True]])
+HYPER = {"alpha": 0.3, "beta": 0.7, "gamma": 0.75, "smooth": 0.5}
+
+# Labels as given, labels of each class, axis, sigmoid.
+CASES = {
+    "ids": (IDS, ONE_HOT, 1, False),
+    "soft, over the batch": (SOFT, SOFT, (0, 1), False),
+    "sigmoid": (BINARY, BINARY, (1,), True),
+    "sigmoid, over all": (BINARY, BINARY, (0, -2, -1), True),
+}
+all_or_one = pytest.mark.parametrize(
+    "name", [n if n == "ids" else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
+)
+
+
+@functools.cache
+def evaluator(axis, sigmoid):
+    """Losses, the gradient of their sum by all numbers, and the Hessian times a direction."""
+
+    @jax.jit
+    def run(variables, labels, where, weights):
+        def total(v):
+            hyper = {name: v[name] for name in HYPER}
+            y = v.get("labels", labels)
+            losses = jimb.tversky_loss(
+                v["logits"], y, axis=axis, sigmoid=sigmoid, where=where, **hyper
+            )
+            return jimb.weighted_mean(losses, weights, normalizer=1), losses
+
+        ones = jax.tree.map(jnp.ones_like, variables)
+        gradient = jax.grad(total, has_aux=True)
+        gradient, curvature, losses = jax.jvp(gradient, (variables,), (ones,), has_aux=True)
+        return losses, gradient, curvature
+
+    return run
+
+
+def evaluate(name, where=None, weights=None, labels=None, **variables):
+    given, _, axis, sigmoid = CASES[name]
+    given = given if labels is None else labels
+    variables = {"logits": Z} | HYPER | variables
+    if given.dtype == np.float32:
+        variables |= {"labels": given}
+    pixels = Z.shape if sigmoid else Z.shape[:-1]
+    where = np.ones(pixels, bool) if where is None else where
+    kept = [n for i, n in enumerate(Z.shape) if i not in np.mod(np.atleast_1d(axis), 3)]
+    weights = np.ones(kept, np.float32) if weights is None else weights
+    variables = {n: np.asarray(v, np.float32) for n, v in variables.items()}
+    result = evaluator(axis, sigmoid)(variables, given, where, weights)
+    return jax.tree.map(np.asarray, result)
+
+
+def oracle_total(name, variables):
+    _, y, axis, sigmoid = CASES[name]
+    hyper = {n: variables[n] for n in HYPER}
+    y = variables.get("labels", y)
+    return regions_oracle.tversky(variables["logits"], y, axis, sigmoid=sigmoid, **hyper).sum()
+
+
+def oracle_gradient(name, variables, step=1e-5):
+    gradient = {n: np.zeros(np.shape(v)) for n, v in variables.items()}
+    for n, value in variables.items():
+        for place in np.ndindex(np.shape(value)):
+            ends = []
+            for sign in (1, -1):
+                moved = np.array(value)
+                moved[place] += sign * step
+                ends.append(oracle_total(name, variables | {n: moved}))
+            gradient[n][place] = (ends[0] - ends[1]) / (2 * step)
+    return gradient
+
+
+def assert_close(actual, expected, rtol, atol):
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol, atol), actual, expected)
+
+
+@all_or_one
+def test_values_and_derivatives_are_those_of_the_formula(name):
+    given, y, axis, sigmoid = CASES[name]
+    losses, gradient, curvature = evaluate(name)
+    expected = regions_oracle.tversky(Z, y, axis, sigmoid=sigmoid, **HYPER)
+    np.testing.assert_allclose(losses, expected, rtol=4e-7)
+    variables = {"logits": np.float64(Z)} | {n: np.float64(v) for n, v in HYPER.items()}
+    if given.dtype == np.float32:
+        variables["labels"] = np.float64(given)
+    assert_close(gradient, oracle_gradient(name, variables), rtol=2e-6, atol=1e-7)
+    ends = [oracle_gradient(name, {n: v + s for n, v in variables.items()}) for s in (1e-3, -1e-3)]
+    expected = jax.tree.map(lambda a, b: (a - b) / 2e-3, *ends)
+    assert_close(curvature, expected, rtol=1e-4, atol=1e-5)
+
+
+@all_or_one
+def test_pixels_that_are_masked_are_not_there(name):
+    """Whatever they hold; the value is that of the others."""
+    given, y, axis, sigmoid = CASES[name]
+    where = np.broadcast_to(WHERE[..., None], Z.shape) if sigmoid else WHERE
+    wide = np.broadcast_to(WHERE[..., None], Z.shape)
+    clean = evaluate(name, where=where)
+    expected = regions_oracle.tversky(Z, y, axis, wide, sigmoid=sigmoid, **HYPER)
+    np.testing.assert_allclose(clean[0], expected, rtol=4e-7)
+    np.testing.assert_array_equal(clean[1]["logits"][~wide], 0)
+    kept = where if given.ndim == where.ndim else wide
+    bad = np.float32(np.nan) if given.dtype == np.float32 else np.int32(-100)
+    rubbish = evaluate(
+        name, where=where, labels=np.where(kept, given, bad), logits=np.where(wide, Z, np.nan)
+    )
+    jax.tree.map(np.testing.assert_array_equal, rubbish, clean)
+
+
+@all_or_one
+@pytest.mark.parametrize("what", ["label", "logit"])
+def test_what_is_wrong_is_nan_in_its_image_and_a_weight_of_0_excludes_it(name, what):
+    given, _, axis, _ = CASES[name]
+    wrong = {"labels": given.copy()} if what == "label" else {"logits": Z.copy()}
+    for array in wrong.values():
+        array[1, 2] = np.nan if array.dtype == np.float32 else -1
+    losses, gradient, _ = evaluate(name, **wrong)
+    per_image = 0 not in np.mod(np.atleast_1d(axis), 3)
+    bad = np.arange(B) == 1 if per_image else True
+    np.testing.assert_array_equal(np.isnan(losses).T, np.broadcast_to(bad, losses.T.shape))
+    assert not np.all(np.isfinite(gradient["logits"][1]))
+    weights = np.ones_like(losses)
+    weights[1 if per_image else ...] = 0
+    excluded, expected = evaluate(name, weights=weights, **wrong), evaluate(name, weights=weights)
+    assert_close(excluded[1:], expected[1:], rtol=1e-6, atol=1e-7)
+
+
+def test_checkify_hears_of_a_wrong_label_that_is_not_masked():
+    def dice(labels, where):
+        losses = jimb.dice_loss(Z, labels, axis=1, where=where)
+        return losses, jimb.present_regions(Z, labels, axis=1, where=where)
+
+    checked = jax.jit(checkify.checkify(dice))
+    labels = np.where(WHERE, IDS, -1)
+    error, (_, present) = checked(labels, np.ones_like(WHERE))
+    assert "labels must be class ids in [0, K)" in error.get()
+    np.testing.assert_array_equal(present, True)  # so that a mean shows the NaN
+    error, (losses, present) = checked(labels, WHERE)
+    assert error.get() is None
+    assert np.all(np.isfinite(losses))
+    np.testing.assert_array_equal(present, [[True] * 3, [False, True, True]])
+
+
+# Regions with nothing in them.
+
+
+def test_regions_with_nothing_in_them():
+    """A class that is not there, nothing predicted of it, and no pixel at all; s of 0 and above."""
+    logits = np.zeros((3, 4, 2), np.float32)
+    logits[1, :, 0], logits[2] = -200, np.nan
+    labels, where = np.ones((3, 4), np.int32), np.arange(3)[:, None] < np.array([[2] * 4])
+
+    @jax.jit
+    def run(smooth):
+        def losses(z):
+            return jimb.dice_loss(z, labels, axis=1, smooth=smooth, where=where)
+
+        values, pullback = jax.vjp(losses, logits)
+        return values[:, 0], pullback(jnp.ones_like(values))[0][..., 0]
+
+    values, gradient = run(np.float32(1))
+    np.testing.assert_allclose(values, [1 / 2, 0, 0])  # ½ FP / (½ FP + 1) with FP = 2
+    assert np.all(gradient[0] > 0)
+    np.testing.assert_array_equal(gradient[1:], 0)
+    values, gradient = run(np.float32(0))
+    np.testing.assert_array_equal(values, [1, 0, 0])
+    assert np.all(np.isfinite(gradient))
+    present = jimb.present_regions(logits, labels, axis=1, where=where)
+    np.testing.assert_array_equal(present, [[False, True], [False, True], [False, False]])
+
+
+# Sizes and dtypes.
+
+
+def tails():
+    """Pixels of which all are nearly right, or nearly wrong."""
+    z = np.float32([[30, -20, 0], [-18, 20, 1], [40, 90, 0]])[None] * np.float32([[[1]], [[-1]]])
+    return z, np.array([[0, 1, 1]] * 2, np.int32)
+
+
+@pytest.mark.parametrize("sigmoid", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_small_losses_have_all_their_digits(sigmoid):
+    """Value and gradient by hand of the exact sums. Measured 4e-7."""
+    z, ids = tails()
+    y = np.eye(3)[ids]
+    wide = np.float64(z)
+    if sigmoid:
+        p, q = 1 / (1 + np.exp(-wide)), 1 / (1 + np.exp(wide))
+    else:
+        odds = np.exp(wide)
+        p = odds / odds.sum(-1, keepdims=True)
+        q = np.stack([odds[..., [j for j in range(3) if j != c]].sum(-1) for c in range(3)], -1)
+        q = q / odds.sum(-1, keepdims=True)
+    lost = 0.3 * ((1 - y) * p).sum(1) + 0.7 * (y * q).sum(1)
+    expected = (lost / ((y * p).sum(1) + lost + 0.5)) ** 0.75
+    labels = y.astype(np.float32) if sigmoid else ids
+
+    @jax.jit
+    def run(z):
+        loss = functools.partial(jimb.tversky_loss, axis=1, sigmoid=sigmoid, **HYPER)
+        return loss(z, labels), jax.hessian(lambda z: loss(z, labels).sum())(z)
+
+    losses, hessian = run(z)
+    np.testing.assert_allclose(losses, expected, rtol=1e-6)
+    assert np.all(np.isfinite(hessian))
+
+
+def test_half_precision_is_summed_in_float32():
+    z = RNG.normal(0, 3, (1, 4096, K)).astype(jnp.bfloat16)
+    labels = RNG.integers(0, K, (1, 4096)).astype(np.int32)
+    losses = jax.jit(functools.partial(jimb.dice_loss, axis=1))(z, labels)
+    expected = regions_oracle.tversky(z.astype(np.float64), np.eye(K)[labels], 1)
+    assert losses.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(losses, expected.astype(jnp.bfloat16))
+
+
+@pytest.mark.slow
+def test_a_million_pixels():
+    """Measured 2e-7."""
+    z = RNG.normal(0, 3, (2**20, K)).astype(np.float32)
+    labels = (RNG.uniform(size=2**20) ** 20 * K).astype(np.int32)
+    losses = jax.jit(functools.partial(jimb.dice_loss, axis=0))(z, labels)
+    np.testing.assert_allclose(losses, regions_oracle.tversky(z, np.eye(K)[labels], 0), rtol=5e-7)
+
+
+# Other ways to call it.
+
+
+def test_an_image_by_vmap_and_dice_as_optax_has_it():
+    mapped = jax.jit(jax.vmap(functools.partial(jimb.dice_loss, axis=0)))(Z, IDS)
+    expected = optax.losses.dice_loss(Z, ONE_HOT, reduction="none")
+    np.testing.assert_allclose(mapped, expected, rtol=3e-7)
+
+
+BAD_CALLS = [
+    (IDS, {"axis": 2}, ValueError, r"axis must name .* but for the last"),
+    (IDS, {"axis": (1, -2)}, ValueError, "axis must name"),
+    (IDS, {"axis": ()}, ValueError, "axis must name"),
+    (BINARY, {"axis": 3, "sigmoid": True}, ValueError, r"axis must name .* \[2, 5, 3\] to sum"),
+    (IDS, {"axis": 1, "sigmoid": True}, ValueError, r"of class ids take jax.nn.one_hot"),
+    (IDS + 1, {"axis": 1}, ValueError, r"labels must lie in \[0, 3\)"),
+    (IDS, {"axis": 1, "where": IDS}, TypeError, "where must be boolean"),
+    (IDS, {"axis": 1, "where": ONE_HOT > 0}, ValueError, r"where must have the shape \[2, 5\]"),
+    (IDS, {"axis": 1, "smooth": -1.0}, ValueError, r"smooth must lie in \[0, inf\)"),
+]
+
+
+@pytest.mark.parametrize("row", BAD_CALLS, ids=lambda row: row[3][:30])
+def test_bad_input_is_refused_in_a_sentence(row):
+    labels, kwargs, error, match = row
+    with pytest.raises(error, match=match):
+        jimb.dice_loss(Z, labels, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [({"alpha": -1.0}, "alpha"), ({"beta": np.nan}, "beta"), ({"gamma": 0.0}, "gamma")],
+)
+def test_numbers_out_of_range_are_refused(given, match):
+    with pytest.raises(ValueError, match=f"{match} must lie in"):
+        jimb.tversky_loss(Z, IDS, axis=1, **({"alpha": 0.5, "beta": 0.5} | given))
+
+
+def test_the_axis_has_no_default():
+    """Per image and over the batch are two functions."""
+    for function in (jimb.dice_loss, jimb.tversky_loss, jimb.lovasz_softmax_loss):
+        assert inspect.signature(function).parameters["axis"].default is inspect.Parameter.empty
