@@ -11,6 +11,7 @@ from tests.helpers import compilation, pages
 # The first imports what only its tables need; the second has a configuration of its own; the third
 # needs an extra, and so does what builds the documentation.
 collect_ignore = ["tests/agreement/make_tables.py", "tests/benchmarks", "tests/mutants"]
+collect_ignore += ["tests/agreement/make_region_tables.py"]  # as the first
 collect_ignore += ["docs/conf.py", "docs/_ext", "docs/figures"]
 
 # Each block of a page is a test.

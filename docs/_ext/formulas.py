@@ -32,6 +32,25 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"-y \, (1 - p)^{\gamma_+} \log p - (1 - y) \, p_m^{\gamma_-} \log(1 - p_m)",
         r"p_m = \max(p - m, 0)",
     ),
+    "jimb.quality_focal_loss": (
+        r"-|y - p|^{\beta} \, \big[\, y \log p + (1 - y) \log(1 - p) \,\big]"
+    ),
+    "jimb.varifocal_loss": (
+        r"-y \, \big[\, y \log p + (1 - y) \log(1 - p) \,\big] \quad y > 0",
+        r"-\alpha \, p^{\gamma} \log(1 - p) \quad y = 0",
+    ),
+    "jimb.dice_loss": r"1 - \frac{2 \, TP + 2 s}{2 \, TP + FP + FN + 2 s}",
+    "jimb.tversky_loss": (
+        r"\Big(1 - \frac{TP + s}{TP + \alpha FP + \beta FN + s}\Big)^{\gamma}",
+        r"TP = \sum_i y_i p_i",
+        r"FP = \sum_i (1 - y_i) p_i, \quad FN = \sum_i y_i (1 - p_i)",
+    ),
+    "jimb.lovasz_softmax_loss": (
+        r"\sum_i m_{(i)} (J_i - J_{i-1})",
+        r"m_i = |[y_i = c] - p_{i,c}|, \quad J_i = 1 - \frac{|\{y = c\} \setminus "
+        r"\{(1) \ldots (i)\}|}{|\{y = c\} \cup \{(1) \ldots (i)\}|}",
+    ),
+    "jimb.present_regions": r"\sum_i m_i \, y_i > 0",
     "jimb.class_balanced_softmax_loss": (
         r"-w_y \log p_y",
         r"w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}",

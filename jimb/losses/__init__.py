@@ -1,4 +1,4 @@
-"""Losses: per-example values, pure and unreduced.
+"""Losses: per-example values, and those of regions, pure and unreduced.
 
 How exact they are in float32, for logits up to 1e4 in size; `s` is the magnitude of the exponent's
 argument, at most 120, and γ is 0 for cross-entropy (the tests hold each bound):
@@ -9,15 +9,18 @@ argument, at most 120, and γ is 0 for cross-entropy (the tests hold each bound)
 - prior-shift losses: the same, with s taken after the shift, and larger by `max |z|` for `vs_loss`
   with γ > 0, which rounds each class's product;
 - `sigmoid_asymmetric_loss`: 2.6e-5 for γ up to 8, but for the hundredth of the shift next to it
-  (6e-5 on a GPU, whose exponentials are less exact).
+  (6e-5 on a GPU, whose exponentials are less exact);
+- `quality_focal_loss`: 8e-6 for β up to 5, but for labels next to p, whose difference cancels;
+- losses of regions: 2e-6 of the exact number, however small it is; `lovasz_softmax_loss` 4e-7.
 
 bfloat16 and float16 logits: computed in float32 and rounded once.
 
 What holds for all:
 
-- the classes are the last axis of the logits, and no loss has an `axis=`: class tables, soft labels
-  and `take_class` all go by the last one. Of channel-first logits take `jnp.moveaxis(z, 1, -1)`,
-  which a compiler turns into another way of reading;
+- the classes are the last axis of the logits, and no `axis=` names them: class tables, soft labels
+  and `take_class` all go by the last one, and the axes of a region are those of its pixels. Of
+  channel-first logits take `jnp.moveaxis(z, 1, -1)`, which a compiler turns into another way of
+  reading;
 - batch and classes may be divided over a mesh, Auto or Explicit: losses are laid out like the
   batch, and devices exchange a few numbers for each row, never its classes. Inside `jax.shard_map`,
   where a loss sees one device's logits, wrap those in `DividedLogits` if classes are mapped;

@@ -76,6 +76,15 @@ CALLS = {
     "ldam_loss": _masked(jimb.ldam_loss, COUNTS, scale=30.0),
     "logit_adjusted_loss": _masked(jimb.logit_adjusted_loss, PRIOR),
     "one_vs_all_bias_init": (lambda: jimb.one_vs_all_bias_init(KEY, (K,)), ()),
+    "dice_loss": _masked(jimb.dice_loss, axis=0),
+    "tversky_loss": (
+        lambda z, y, where: jimb.tversky_loss(
+            z, y, alpha=0.3, beta=0.7, gamma=0.75, axis=0, sigmoid=True, where=where
+        ),
+        (Z, YB, YB == YB),
+    ),
+    "lovasz_softmax_loss": _masked(jimb.lovasz_softmax_loss, axis=0),
+    "present_regions": _masked(jimb.present_regions, axis=0),
     "quality_focal_loss": (
         lambda z, y, where: jimb.quality_focal_loss(z, y, where=where),
         (Z, P, YB == YB),

@@ -17,6 +17,7 @@ IDS = RNG.integers(0, K, (B, N)).astype(np.int32)
 IDS[1] %= 2  # two classes are not there
 WHERE = RNG.uniform(size=(B, N)) < 0.7
 WHERE[0, 0] = False
+TOWARDS = RNG.uniform(0.2, 1, Z.shape).astype(np.float32)
 
 
 @functools.cache
@@ -51,7 +52,7 @@ def expected(z, labels, where):
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_value_and_gradient_are_those_of_the_algorithm(masked):
-    """Measured 2e-7, and 6e-8 beside the largest."""
+    """Measured 1.5e-7, and 8e-8 absolutely."""
     where = WHERE if masked else np.ones_like(WHERE)
     z, labels = Z, IDS
     if masked:
@@ -59,15 +60,15 @@ def test_value_and_gradient_are_those_of_the_algorithm(masked):
     values, gradient = evaluator(1)(z, labels, where)
     losses, gradients = expected(Z, IDS, where)
     np.testing.assert_allclose(values, losses, rtol=4e-7)
-    np.testing.assert_allclose(gradient, gradients, atol=1e-7)
+    np.testing.assert_allclose(gradient, gradients, atol=1.2e-7)
 
 
 def test_a_hard_prediction_has_one_minus_its_iou():
     predicted = RNG.integers(0, K, (B, N))
     values, _ = evaluator(1)(np.float32(200 * np.eye(K)[predicted]), IDS, np.ones_like(WHERE))
     for c in range(K):
-        both = ((predicted == c) & (IDS == c)).sum(1)
-        either = ((predicted == c) | (IDS == c)).sum(1)
+        both = ((predicted == c) & (c == IDS)).sum(1)
+        either = ((predicted == c) | (c == IDS)).sum(1)
         np.testing.assert_allclose(values[:, c], np.where(either, 1 - both / either, 0), rtol=2e-7)
 
 
@@ -77,7 +78,7 @@ def test_ties_have_the_value_of_any_order_and_the_gradient_of_the_first():
     values, gradient = evaluator(1)(z, IDS, where)
     losses, gradients = expected(z, IDS, where)
     np.testing.assert_allclose(values, losses, rtol=4e-7)
-    np.testing.assert_allclose(gradient, gradients, atol=1e-7)
+    np.testing.assert_allclose(gradient, gradients, atol=1.2e-7)
     order = RNG.permutation(N)
     np.testing.assert_allclose(evaluator(1)(z, IDS[:, order], where)[0], values, rtol=4e-7)
 
@@ -86,7 +87,7 @@ def test_classes_that_are_present():
     """Their mean is the paper's; the others have their largest probability as loss."""
     where = np.ones_like(WHERE)
     values, _ = evaluator(1)(Z, IDS, where)
-    present = jimb.present_regions(Z, IDS, axis=1)
+    present = jax.jit(lambda: jimb.present_regions(Z, IDS, axis=1))()
     np.testing.assert_array_equal(
         present, [[(IDS[b] == c).any() for c in range(K)] for b in (0, 1)]
     )
@@ -108,7 +109,7 @@ def test_over_the_batch_a_region_is_all_of_its_images():
 def test_a_label_or_logit_that_is_wrong_is_nan_in_its_image():
     for z, labels in (
         (Z, np.where(np.arange(N) == 3, K, IDS)),
-        (np.where(Z == Z[0, 0, 0], np.nan, Z), IDS),
+        (np.where(Z[0, 0, 0] == Z, np.nan, Z), IDS),
     ):
         labels = np.where(np.arange(B)[:, None] == 0, labels, IDS)
         values, gradient = evaluator(1)(z, labels, np.ones_like(WHERE))
@@ -118,7 +119,7 @@ def test_a_label_or_logit_that_is_wrong_is_nan_in_its_image():
 
 @pytest.mark.slow
 def test_many_pixels_keep_their_digits():
-    """The steps are near 1e-6, and differences of what is near 1 would keep one of them."""
+    """Measured 3e-8, and 8.4e-6 beside the largest; differences of J itself, in float32, 1.7e-2."""
     z, ids = RNG.normal(0, 2, (2**18, 2)).astype(np.float32), np.zeros(2**18, np.int32)
     ids[::5] = 1
 
@@ -128,11 +129,10 @@ def test_many_pixels_keep_their_digits():
     values, pullback = jax.jit(lambda z: jax.vjp(loss, z))(z)
     p = regions_oracle.probabilities(z)
     losses, by_p = regions_oracle.lovasz(p, ids)
-    np.testing.assert_allclose(values, losses, rtol=1e-5)
+    np.testing.assert_allclose(values, losses, rtol=4e-7)
     exact = by_logits(p, by_p)
     (gradient,) = pullback(jnp.ones(2))
-    # Pixels that tie in float32 and not in float64 change places.
-    assert np.mean(np.abs(gradient - exact) > 1e-5 * np.abs(exact).max()) < 0.01
+    assert np.abs(gradient - exact).max() < 2e-5 * np.abs(exact).max()
 
 
 @pytest.mark.slow
@@ -142,10 +142,7 @@ def test_second_derivatives_are_those_of_a_fixed_order():
     def total(z):
         return jimb.lovasz_softmax_loss(z, IDS, axis=1).sum()
 
-    _, curvature = jax.jit(lambda z: jax.jvp(jax.grad(total), (z,), (jnp.ones_like(z) * W,)))(Z)
+    _, curvature = jax.jit(lambda z: jax.jvp(jax.grad(total), (z,), (TOWARDS,)))(Z)
     step = 1e-6
-    ends = [expected(np.float64(Z) + s * W, IDS, where)[1].sum(0) for s in (step, -step)]
+    ends = [expected(np.float64(Z) + s * TOWARDS, IDS, where)[1].sum(0) for s in (step, -step)]
     np.testing.assert_allclose(curvature, (ends[0] - ends[1]) / (2 * step), atol=1e-6)
-
-
-W = RNG.uniform(0.2, 1, Z.shape).astype(np.float32)
