@@ -64,7 +64,7 @@ def test_value_and_gradient_are_those_of_the_algorithm(masked):
 
 
 def test_a_hard_prediction_has_one_minus_its_iou():
-    predicted = RNG.integers(0, K, (B, N))
+    predicted = np.random.default_rng(1).integers(0, K, (B, N))
     values, _ = evaluator(1)(np.float32(200 * np.eye(K)[predicted]), IDS, np.ones_like(WHERE))
     for c in range(K):
         both = ((predicted == c) & (c == IDS)).sum(1)
@@ -79,7 +79,7 @@ def test_ties_have_the_value_of_any_order_and_the_gradient_of_the_first():
     losses, gradients = expected(z, IDS, where)
     np.testing.assert_allclose(values, losses, rtol=4e-7)
     np.testing.assert_allclose(gradient, gradients, atol=1.2e-7)
-    order = RNG.permutation(N)
+    order = np.random.default_rng(2).permutation(N)
     np.testing.assert_allclose(evaluator(1)(z, IDS[:, order], where)[0], values, rtol=4e-7)
 
 
@@ -120,7 +120,8 @@ def test_a_label_or_logit_that_is_wrong_is_nan_in_its_image():
 @pytest.mark.slow
 def test_many_pixels_keep_their_digits():
     """Measured 3e-8, and 8.4e-6 beside the largest; differences of J itself, in float32, 1.7e-2."""
-    z, ids = RNG.normal(0, 2, (2**18, 2)).astype(np.float32), np.zeros(2**18, np.int32)
+    z = np.random.default_rng(3).normal(0, 2, (2**18, 2)).astype(np.float32)
+    ids = np.zeros(2**18, np.int32)
     ids[::5] = 1
 
     def loss(z):
