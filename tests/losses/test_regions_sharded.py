@@ -62,7 +62,7 @@ def program(name, axis):
     ids=str,
 )
 def test_value_and_gradient_are_those_of_one_device(name, layout, axis, kind):
-    """Measured 3e-7, and 2e-8 beside the largest."""
+    """Measured 2.6e-7, and of the gradient 1e-9 absolutely."""
     mesh = jax.make_mesh((2, 4), ("data", "model"), axis_types=(kind,) * 2)
     _, labels = LOSSES[name]
     where = np.broadcast_to(WHERE[..., None], Z.shape) if name == "sigmoid" else WHERE
@@ -74,5 +74,5 @@ def test_value_and_gradient_are_those_of_one_device(name, layout, axis, kind):
         ]
         sharded_gradient, sharded = program(name, axis)(*put)
     np.testing.assert_allclose(sharded, losses, rtol=5e-7)
-    np.testing.assert_allclose(sharded_gradient, gradient, atol=5e-8)
+    np.testing.assert_allclose(sharded_gradient, gradient, atol=3e-9)
     assert sharded_gradient.sharding.is_equivalent_to(put[0].sharding, 4)
