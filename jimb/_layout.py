@@ -1,7 +1,7 @@
-"""Arrays that belong together, laid out alike: JAX refuses to mix layouts on Explicit meshes."""
+"""Where arrays lie on a mesh: those that belong together alike, what is global on every device."""
 
 import jax
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jimb._typing import Array
 
@@ -42,3 +42,20 @@ def whole_axes(x: Array, number: int) -> Array:
         return x
     whole: Array = jax.sharding.reshard(x, own.update(spec=PartitionSpec(*kept, *(None,) * number)))
     return whole
+
+
+def replicated(x: Array) -> Array:
+    """`x` on every device, as far as its mesh can be seen.
+
+    Cumulative sums are global: refused over an Explicit axis, and quadratic in time over an Auto
+    one.
+    """
+    sharding = jax.typeof(x).sharding
+    if any(sharding.spec):
+        explicit: Array = jax.sharding.reshard(x, sharding.update(spec=PartitionSpec()))
+        return explicit
+    mesh = jax.sharding.get_abstract_mesh()
+    if not mesh.empty and mesh.are_all_axes_auto:
+        auto: Array = jax.lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec()))
+        return auto
+    return x

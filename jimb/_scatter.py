@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
+from jimb._layout import replicated
 from jimb._typing import Array, Bool, Integer
-from jimb.sampling._replicated import replicated
 
 
 @jax.jit  # one program, also for a caller without jit

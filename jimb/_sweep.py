@@ -10,8 +10,8 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from jimb import _checks
+from jimb._layout import replicated
 from jimb._typing import ArrayLike
-from jimb.sampling._replicated import replicated
 
 
 def sweep(

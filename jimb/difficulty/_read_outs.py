@@ -9,12 +9,11 @@ import numpy as np
 
 from jimb import _checks, _labels
 from jimb._exports import exported
-from jimb._layout import laid_out_like
+from jimb._layout import laid_out_like, replicated
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 from jimb.difficulty._instance import DifficultyState
 from jimb.sampling._fixed_point import expected_counts
-from jimb.sampling._replicated import replicated
 
 
 def score(state: DifficultyState, *, pseudocount: ArrayLike = 1.0) -> Float[Array, " N"]:

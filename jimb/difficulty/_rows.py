@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from jimb import _checks, _labels
-from jimb._layout import laid_out_like
+from jimb._layout import laid_out_like, replicated
 from jimb._report import report
 from jimb._scatter import set_rows
 from jimb._typing import Array, ArrayLike, Bool, Integer
@@ -20,7 +20,6 @@ from jimb.difficulty._chunks import in_chunks
 from jimb.difficulty._given import logits_and_labels
 from jimb.heads._head import Logits, LogitsLike
 from jimb.heads._read import in_batch
-from jimb.sampling._replicated import replicated
 
 State = TypeVar("State")
 

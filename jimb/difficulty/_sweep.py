@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
 
 from jimb import _checks
+from jimb._layout import replicated
 from jimb._typing import Array, ArrayLike
 from jimb.difficulty._instance import update as update_difficulty
-from jimb.sampling._replicated import replicated
 
 State = TypeVar("State")
 

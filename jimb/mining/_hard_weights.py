@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels
+from jimb._layout import replicated
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
-from jimb.sampling._replicated import replicated
 
 
 def hard_example_weights(

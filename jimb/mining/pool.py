@@ -10,10 +10,10 @@ import jax.numpy as jnp
 
 from jimb import _checks
 from jimb._exports import exported
+from jimb._layout import replicated
 from jimb._report import report
 from jimb._scatter import set_rows
 from jimb._typing import Array, ArrayLike, Bool, Integer
-from jimb.sampling._replicated import replicated
 
 __all__ = ["PoolState", "init", "pop", "push"]
 

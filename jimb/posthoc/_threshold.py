@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks, _labels, metrics
+from jimb._layout import replicated
 from jimb._report import report
 from jimb._typing import Array, ArrayLike
 from jimb.posthoc._choose import Choice, first_best, function
 from jimb.posthoc._host import rounded, widened
-from jimb.sampling._replicated import replicated
 
 _NEVER = 2.0  # above all probabilities, as inf is, but no alarm to `jax_debug_infs`
 _ONE_SIDED = (

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
+from jimb._layout import replicated
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer, UInt32
 from jimb.sampling._fixed_point import expected_counts, running_sum
 from jimb.sampling._keys import one_key
 from jimb.sampling._repeated import repeated
-from jimb.sampling._replicated import replicated
 from jimb.sampling._shuffle import shuffled
 
 _MOST_VISITS = 16  # of an example on average, unless the caller confirms how many there are

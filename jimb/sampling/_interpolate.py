@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from jimb import _checks, _labels
+from jimb._layout import replicated
 from jimb._numerics import compute_dtype
 from jimb._typing import Array, ArrayLike, Bool, Float, Integer
 from jimb.sampling._class_order import by_class
 from jimb.sampling._keys import one_key
-from jimb.sampling._replicated import replicated
 
 Examples = TypeVar("Examples")
 

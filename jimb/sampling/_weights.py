@@ -7,8 +7,8 @@ import numpy as np
 
 from jimb import _checks, _labels
 from jimb._fractions import not_fractions
+from jimb._layout import replicated
 from jimb._typing import Array, ArrayLike, Float
-from jimb.sampling._replicated import replicated
 from jimb.weights import inverse_frequency_weights, mean_one
 
 
