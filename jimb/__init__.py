@@ -37,7 +37,9 @@ from jimb.weights import balanced_alpha as balanced_alpha
 from jimb.weights import effective_number as effective_number
 from jimb.weights import effective_number_weights as effective_number_weights
 from jimb.weights import inverse_frequency_weights as inverse_frequency_weights
+from jimb.weights import log_frequency_weights as log_frequency_weights
 from jimb.weights import mean_one as mean_one
+from jimb.weights import median_frequency_weights as median_frequency_weights
 from jimb.weights import single_class_weight as single_class_weight
 
 __version__ = "0.1.0"

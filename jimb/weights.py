@@ -1,16 +1,21 @@
 """Class weights from class counts."""
 
-from types import ModuleType
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
 from jimb import _checks
+from jimb._class_numbers import (
+    checked,
+    checked_counts,
+    namespace,
+    normalized,
+    per_class,
+    result_dtype,
+)
 from jimb._effective_number import effective_number_of, inverse_of
 from jimb._fractions import not_fractions
-from jimb._numerics import compute_dtype
-from jimb._report import report
+from jimb._pixel_weights import log_frequency_weights as log_frequency_weights
+from jimb._pixel_weights import median_frequency_weights as median_frequency_weights
 from jimb._typing import Array, ArrayLike, Float
 
 __all__ = [
@@ -18,7 +23,9 @@ __all__ = [
     "effective_number",
     "effective_number_weights",
     "inverse_frequency_weights",
+    "log_frequency_weights",
     "mean_one",
+    "median_frequency_weights",
     "single_class_weight",
 ]
 
@@ -51,10 +58,10 @@ def inverse_frequency_weights(
     Reference:
       Huang et al., Learning Deep Representation for Imbalanced Classification, CVPR 2016.
     """
-    xp, counts, power = _namespace(counts, "power", power)
-    n = _checked_counts(counts, xp, allow_empty)
-    exponent = _per_class("power", _checked("power", power, 0.0, np.inf, xp), n, xp)
-    return _normalized(xp.where(n > 0, n, 1) ** -exponent, n, xp)
+    xp, counts, power = namespace(counts, "power", power)
+    n = checked_counts(counts, xp, allow_empty)
+    exponent = per_class("power", checked("power", power, 0.0, np.inf, xp), n, xp)
+    return normalized(xp.where(n > 0, n, 1) ** -exponent, n, xp)
 
 
 def effective_number(counts: ArrayLike, *, beta: ArrayLike) -> Float[Array, " K"]:
@@ -79,10 +86,10 @@ def effective_number(counts: ArrayLike, *, beta: ArrayLike) -> Float[Array, " K"
     Reference:
       Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
     """
-    xp, counts, beta = _namespace(counts, "beta", beta)
-    n = _checked_counts(not_fractions(counts), xp, allow_empty=True)
-    rate = _per_class("beta", 1 - _checked("beta", beta, 0.0, 1.0, xp), n, xp)
-    return jnp.asarray(effective_number_of(n, rate, xp), _result_dtype(n))
+    xp, counts, beta = namespace(counts, "beta", beta)
+    n = checked_counts(not_fractions(counts), xp, allow_empty=True)
+    rate = per_class("beta", 1 - checked("beta", beta, 0.0, 1.0, xp), n, xp)
+    return jnp.asarray(effective_number_of(n, rate, xp), result_dtype(n))
 
 
 def effective_number_weights(
@@ -124,14 +131,14 @@ def effective_number_weights(
     if (beta is None) == (volume is None):
         raise TypeError("give exactly one of beta and volume = 1 / (1 - beta).")
     if beta is not None:
-        xp, counts, beta = _namespace(counts, "beta", beta)
-        rate = 1 - _checked("beta", beta, 0.0, 1.0, xp)
+        xp, counts, beta = namespace(counts, "beta", beta)
+        rate = 1 - checked("beta", beta, 0.0, 1.0, xp)
     else:
-        xp, counts, volume = _namespace(counts, "volume", volume)
-        rate = 1 / _checked("volume", volume, 1.0, np.inf, xp, finite=False)
-    n = _checked_counts(not_fractions(counts), xp, allow_empty)
-    rate = _per_class("beta or volume", rate, n, xp)
-    return _normalized(inverse_of(xp.where(n > 0, n, 1), rate, xp), n, xp)
+        xp, counts, volume = namespace(counts, "volume", volume)
+        rate = 1 / checked("volume", volume, 1.0, np.inf, xp, finite=False)
+    n = checked_counts(not_fractions(counts), xp, allow_empty)
+    rate = per_class("beta or volume", rate, n, xp)
+    return normalized(inverse_of(xp.where(n > 0, n, 1), rate, xp), n, xp)
 
 
 def mean_one(weights: ArrayLike, counts: ArrayLike) -> Float[Array, " K"]:
@@ -156,16 +163,16 @@ def mean_one(weights: ArrayLike, counts: ArrayLike) -> Float[Array, " K"]:
       >>> print(jimb.mean_one([1.0, 3.0], [300, 100]))
       [0.6666667 2.       ]
     """
-    xp, counts, weights = _namespace(counts, "weights", weights)
-    n = _checked_counts(counts, xp, allow_empty=True)
-    w = xp.asarray(_checked("weights", weights, 0.0, np.inf, xp), n.dtype)
+    xp, counts, weights = namespace(counts, "weights", weights)
+    n = checked_counts(counts, xp, allow_empty=True)
+    w = xp.asarray(checked("weights", weights, 0.0, np.inf, xp), n.dtype)
     if w.shape != n.shape:
         raise ValueError(f"weights {list(w.shape)} and counts {list(n.shape)} must both be [K].")
     total = (n * w).sum()
     if xp is np and total == 0:
         raise ValueError("no class has both a weight and an example: there is no mean to rescale.")
     scale = xp.where(total == 0, xp.nan, n.sum() / xp.where(total == 0, 1, total))
-    return jnp.asarray(w * scale, _result_dtype(n))
+    return jnp.asarray(w * scale, result_dtype(n))
 
 
 def single_class_weight(
@@ -199,7 +206,7 @@ def single_class_weight(
         raise TypeError(f"class_index must be an int, got {_checks.shown(class_index)}.")
     if not 0 <= class_index < num_classes:
         raise ValueError(f"class_index must lie in [0, {num_classes}), got {class_index}.")
-    dtype = _result_dtype(_checks.array_of("multiplier", multiplier))
+    dtype = result_dtype(_checks.array_of("multiplier", multiplier))
     value = _checks.scalar("multiplier", multiplier, 0.0, dtype=dtype)
     return jnp.ones(num_classes, dtype).at[class_index].set(value)
 
@@ -223,69 +230,8 @@ def balanced_alpha(counts: ArrayLike) -> Float[Array, ""]:
       >>> print(jimb.balanced_alpha([75, 25]))
       0.75
     """
-    xp, counts, _ = _namespace(counts, "", 0.0)
-    n = _checked_counts(counts, xp, allow_empty=None)
+    xp, counts, _ = namespace(counts, "", 0.0)
+    n = checked_counts(counts, xp, allow_empty=None)
     if n.shape != (2,):
         raise ValueError(f"counts must be [2], negatives and positives, got {list(n.shape)}.")
-    return jnp.asarray(n[0] / n.sum(), _result_dtype(n))
-
-
-# Host input is computed by NumPy in float64, anything else by JAX: the formulas are the same, so
-# they are written once over the namespace `xp`.
-
-
-def _namespace(counts: Any, name: str, parameter: Any) -> tuple[ModuleType, Any, Any]:
-    counts = _checks.per_class("counts", counts)
-    parameter = _checks.per_class(name, parameter)
-    return np if _checks.on_host(counts, parameter) else jnp, counts, parameter
-
-
-def _checked_counts(counts: Any, xp: ModuleType, allow_empty: bool | None) -> Any:
-    """Non-negative counts `[K]`; `allow_empty` is None where the caller has no such argument."""
-    on_host = _checks.on_host(counts)
-    n = _checked("counts", counts, 0.0, float(np.finfo(np.float32).max), xp)
-    if n.ndim != 1 or n.size == 0:
-        raise ValueError(f"counts must be one number per class, [K], got shape {list(n.shape)}.")
-    if on_host and not allow_empty and (n == 0).any():
-        empty = ", ".join(map(str, np.flatnonzero(n == 0)[:8]))
-        advice = "leave those classes out, or make weights with allow_empty=True (theirs is 0)"
-        raise ValueError(
-            f"counts has no example of class {empty} ({int((n == 0).sum())} of {n.size} classes "
-            f"empty): {'there is nothing to balance' if allow_empty is None else advice}."
-        )
-    if not on_host and not allow_empty:
-        filled = report(n != 0, "counts has an empty class, which gets weight 0.")
-        n = jnp.where(filled, n, 0)
-    return xp.asarray(n, _result_dtype(n) if xp is jnp else n.dtype)
-
-
-def _checked(
-    name: str, value: Any, low: float, high: float, xp: ModuleType, *, finite: bool = True
-) -> Any:
-    """Float64 NumPy for host values, which stay on the host; else a checked device array."""
-    if _checks.on_host(value):
-        # 1 - β in float64, before float32 rounds β.
-        return _checks.host_bounded(name, value, low, high, finite=finite)
-    dtype = _result_dtype(jnp.asarray(value))
-    return _checks.bounded(name, value, low, high, dtype=dtype, finite=finite)
-
-
-def _result_dtype(n: Any) -> Any:
-    return compute_dtype(jnp.asarray(n))
-
-
-def _per_class(name: str, value: Any, n: Any, xp: ModuleType) -> Any:
-    if value.shape not in ((), n.shape):
-        raise ValueError(
-            f"{name} must be a scalar or one number per class, {list(n.shape)}, got shape "
-            f"{list(value.shape)}; use jax.vmap to try several values."
-        )
-    return xp.asarray(value, n.dtype)
-
-
-def _normalized(weights: Any, n: Any, xp: ModuleType) -> Float[Array, " K"]:
-    filled = n > 0
-    weights = xp.where(filled | (n == 0), xp.where(filled, weights, 0), xp.nan)
-    total = weights.sum()
-    scale = xp.where(total == 0, 0, filled.astype(n.dtype).sum() / xp.where(total == 0, 1, total))
-    return jnp.asarray(weights * scale, _result_dtype(n))
+    return jnp.asarray(n[0] / n.sum(), result_dtype(n))

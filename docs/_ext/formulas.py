@@ -16,6 +16,14 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"w'_c = \frac{w_c}{\sum_k \pi_k w_k}",
         r"\pi_c = \frac{n_c}{\sum_k n_k}",
     ),
+    "jimb.median_frequency_weights": (
+        r"w_c = \frac{\operatorname{median}_k f_k}{f_c}",
+        r"f_c = \frac{\text{pixels of } c}{\text{pixels of images with } c}",
+    ),
+    "jimb.log_frequency_weights": (
+        r"w_c = \frac{1}{\log(a + p_c)}",
+        r"p_c = \frac{n_c}{\sum_k n_k}",
+    ),
     "jimb.single_class_weight": r"w_c = \begin{cases} m & c = k \\ 1 & c \neq k \end{cases}",
     "jimb.balanced_alpha": r"\alpha = \frac{n_-}{n_+ + n_-}",
     "jimb.softmax_cross_entropy_loss": (

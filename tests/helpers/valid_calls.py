@@ -115,7 +115,12 @@ CALLS = {
     "inverse_frequency_weights": _plain(
         jimb.inverse_frequency_weights, WITH_EMPTY, allow_empty=True
     ),
+    "log_frequency_weights": _plain(jimb.log_frequency_weights, WITH_EMPTY, allow_empty=True),
     "mean_one": _plain(jimb.mean_one, PRIOR, WITH_EMPTY),
+    "median_frequency_weights": (
+        lambda n, m: jimb.median_frequency_weights(n, image_counts=m, allow_empty=True),
+        (WITH_EMPTY, COUNTS),
+    ),
     "single_class_weight": (lambda m: jimb.single_class_weight(K, 1, m), (W[3],)),
     "difficulty.init": (lambda: difficulty.init(B, K), ()),
     "difficulty.update": (

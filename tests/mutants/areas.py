@@ -6,7 +6,15 @@ _SHARED = ("labels", "numerics", "checks", "pairs", "sweep", "report")
 
 AREAS = {
     "losses": (("jimb/losses",), 45),
-    "weights": (("jimb/weights.py", "jimb/_fractions.py"), 18),
+    "weights": (
+        (
+            "jimb/weights.py",
+            "jimb/_class_numbers.py",
+            "jimb/_pixel_weights.py",
+            "jimb/_fractions.py",
+        ),
+        18,
+    ),
     "counting": (("jimb/counting.py", "jimb/_clock.py", "jimb/_ids.py"), 12),
     "reduction": (("jimb/reduction.py",), 10),
     "difficulty": (("jimb/difficulty",), 32),
