@@ -20,3 +20,7 @@ from jimb.metrics._tally import TallyState as TallyState
 from jimb.metrics._tally import init_tally as init_tally
 from jimb.metrics._update import merge as merge
 from jimb.metrics._update import update as update
+from jimb.metrics._weighted import WeightedConfusionState as WeightedConfusionState
+from jimb.metrics._weighted import WeightedTallyState as WeightedTallyState
+from jimb.metrics._weighted import init_weighted as init_weighted
+from jimb.metrics._weighted import init_weighted_tally as init_weighted_tally

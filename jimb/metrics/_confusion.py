@@ -8,6 +8,7 @@ import numpy as np
 from jimb import _checks, _clock
 from jimb._exports import exported
 from jimb._typing import Array, Float, Integer
+from jimb.metrics._state import State
 
 
 class _Fields(NamedTuple):
@@ -16,7 +17,7 @@ class _Fields(NamedTuple):
 
 
 @exported
-class ConfusionState(_clock.Hands, _Fields):
+class ConfusionState(State, _clock.Hands, _Fields):
     """Confusion counts `[K, K]`, exact up to 2⁵³: row the true class, column the predicted one.
 
     `ConfusionState(counts)` makes one of a matrix that is known, another library's or an older
@@ -37,6 +38,8 @@ class ConfusionState(_clock.Hands, _Fields):
 
 def init(num_classes: int) -> ConfusionState:
     """Counts of nothing yet; of many classes take `init_tally`, which is not K × K.
+
+    Where examples have weights, take `init_weighted`.
 
     Args:
       num_classes: K.

@@ -8,11 +8,14 @@ from jimb._typing import Array, ArrayLike, Float
 from jimb.metrics._confusion import ConfusionState
 from jimb.metrics._sums import cells, quotient, rounded, share, totals
 from jimb.metrics._tally import TallyState
+from jimb.metrics._weighted import WeightedConfusionState, WeightedTallyState
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def expected_cost(state: ConfusionState, costs: ArrayLike) -> Float[Array, ""]:
+def expected_cost(
+    state: ConfusionState | WeightedConfusionState, costs: ArrayLike
+) -> Float[Array, ""]:
     r"""The mean cost of an example, `Σ_ij C_ij cost_ij / Σ_ij C_ij`.
 
     Lower is better: where a higher number is to be better, take its negative.
@@ -40,10 +43,11 @@ def expected_cost(state: ConfusionState, costs: ArrayLike) -> Float[Array, ""]:
     Reference:
       Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001.
     """
-    if isinstance(state, TallyState):
+    if isinstance(state, TallyState | WeightedTallyState):
         raise TypeError(
-            "state must be a ConfusionState, got a TallyState, which does not know what an example "
-            "was taken for; count predictions by metrics.update(metrics.init(K), ...)."
+            f"state must be a ConfusionState, got a {type(state).__name__}, which does not know "
+            "what an example was taken for; count predictions by metrics.update(metrics.init(K), "
+            "...)."
         )
     (high, low), t = cells(state)[0], totals(state)
     costs = _checks.per_class("costs", costs)

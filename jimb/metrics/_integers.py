@@ -24,8 +24,10 @@ def add(a: Wide, b: Wide) -> Wide:
 
 
 def subtract(a: Wide, b: Wide) -> Wide:
-    """`a - b`, for `a ≥ b`."""
-    return a[0] - b[0] - (a[1] < b[1]).astype(jnp.uint32), a[1] - b[1]
+    """`a - b`; 0 where b is larger, as rounded sums of weights may be."""
+    high, low = a[0] - b[0] - (a[1] < b[1]).astype(jnp.uint32), a[1] - b[1]
+    less = (a[0] < b[0]) | ((a[0] == b[0]) & (a[1] < b[1]))
+    return jnp.where(less, 0, high), jnp.where(less, 0, low)
 
 
 def total(x: Wide, axis: int) -> Wide:
@@ -42,6 +44,18 @@ def total(x: Wide, axis: int) -> Wide:
 def stack(*numbers: Wide) -> Wide:
     """Several, of one shape, in front of it."""
     return jnp.stack([high for high, _ in numbers]), jnp.stack([low for _, low in numbers])
+
+
+def from_pair(x: Pair) -> Wide:
+    """The nearest integers to pairs in [0, 2⁶³); 1 for what is above 0 and would round to it."""
+    whole = jnp.floor(x[0])
+    turns = jnp.floor(whole * np.float32(2.0**-32))
+    first = turns.astype(jnp.uint32), (whole - turns * np.float32(2.0**32)).astype(jnp.uint32)
+    rest = jnp.round((x[0] - whole) + x[1])
+    none = jnp.zeros_like(first[0])
+    above, below = (jnp.maximum(part, 0).astype(jnp.uint32) for part in (rest, -rest))
+    high, low = subtract(add(first, (none, above)), (none, below))
+    return high, jnp.where((x[0] > 0) & (high == 0), jnp.maximum(low, 1), low)
 
 
 def to_pair(x: Wide) -> Pair:

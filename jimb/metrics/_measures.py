@@ -12,6 +12,7 @@ from jimb.metrics import _integers
 from jimb.metrics._logarithm import log
 from jimb.metrics._matthews import correlation
 from jimb.metrics._per_class import both, per_class
+from jimb.metrics._state import State
 from jimb.metrics._sums import (
     Fraction,
     Totals,
@@ -23,7 +24,6 @@ from jimb.metrics._sums import (
     some,
     totals,
 )
-from jimb.metrics._tally import State
 
 
 @exported

@@ -9,8 +9,9 @@ from jimb._pairs import Pair
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
 from jimb.metrics import _integers
+from jimb.metrics._state import State
 from jimb.metrics._sums import Totals, quotient, quotients, rounded, share, totals
-from jimb.metrics._tally import State, num_classes_of
+from jimb.metrics._tally import num_classes_of
 
 
 def both(t: Totals) -> Wide:

@@ -9,8 +9,8 @@ from jimb import _checks
 from jimb._exports import exported
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Bool, Float
+from jimb.metrics._state import State
 from jimb.metrics._sums import mean, quotient, rounded, share, some, totals
-from jimb.metrics._tally import State
 
 _LARGEST = float(np.finfo(np.float32).max)
 

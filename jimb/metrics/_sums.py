@@ -12,6 +12,7 @@ from jimb._typing import Array, Bool, Float
 from jimb.metrics import _integers
 from jimb.metrics._confusion import matrix
 from jimb.metrics._tally import TallyState, num_classes_of
+from jimb.metrics._weighted import WeightedConfusionState, WeightedTallyState
 
 Fraction = tuple[Pair, Pair]
 
@@ -33,6 +34,9 @@ class Totals(NamedTuple):
 
 def cells(state: Any) -> tuple[Wide, Bool[Array, ""]]:
     """The counts `[K, K]` of what should be a confusion, and whether they are what was counted."""
+    if isinstance(state, WeightedConfusionState):
+        num_classes_of("state", state)
+        return _in_units(state)
     matrix("state", state)
     return _exact(state)
 
@@ -41,6 +45,8 @@ def totals(state: Any) -> Totals:
     """The sums of one state."""
     if isinstance(state, TallyState):
         return _of_tally(state)
+    if isinstance(state, WeightedTallyState):
+        return _of_weighted_tally(state)
     exact, counted = cells(state)
     hits = jnp.diagonal(exact[0]), jnp.diagonal(exact[1])
     examples = _integers.total(exact, 1)
@@ -53,6 +59,27 @@ def _of_tally(state: TallyState) -> Totals:
     (hits, hit), (examples, labelled), (predictions, predicted) = map(_exact, state)
     total = _integers.total(examples, 0)
     return Totals(hits, examples, predictions, total, hit & labelled & predicted)
+
+
+def _of_weighted_tally(state: WeightedTallyState) -> Totals:
+    num_classes_of("state", state)
+    (high, low), known = _in_units(state)
+    hits, examples, predictions = ((high[i], low[i]) for i in range(3))
+    return Totals(hits, examples, predictions, _integers.total(examples, 0), known)
+
+
+def _in_units(weighted: Any) -> tuple[Wide, Bool[Array, ""]]:
+    """Sums of weights as integers, all together about 2⁵², and whether they are known."""
+    high, low = map(jnp.asarray, weighted)
+    known = jnp.all(jnp.isfinite(high)) & jnp.all(jnp.isfinite(low)) & jnp.all(high >= 0)
+    high, low = (jnp.where(known, x, 0) for x in (high, low))
+    largest = _exponent(jnp.max(high))
+    shift = 52 - largest - _exponent(jnp.sum(jnp.ldexp(high, -largest)))
+    return _integers.from_pair((jnp.ldexp(high, shift), jnp.ldexp(low, shift))), known
+
+
+def _exponent(x: Float[Array, ""]) -> Array:
+    return jnp.frexp(x)[1].astype(jnp.int32)
 
 
 def _exact(hands: Any) -> tuple[Wide, Bool[Array, ""]]:

@@ -2,10 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from jimb import _clock, _counts
+from jimb import _counts
 from jimb._counts import CountState
 from jimb._exports import exported
-from jimb.metrics._confusion import ConfusionState, matrix
+from jimb.metrics import _weighted
+from jimb.metrics._confusion import matrix
+from jimb.metrics._state import State
 
 
 class _Fields(NamedTuple):
@@ -15,7 +17,7 @@ class _Fields(NamedTuple):
 
 
 @exported
-class TallyState(_clock.Counted, _Fields):
+class TallyState(State, _Fields):
     """Counts `[K]` for many classes, exact up to 2⁵³: the diagonal of the confusion, and its sums.
 
     `TallyState(CountState(hits), CountState(examples), CountState(predictions))` makes one of
@@ -29,9 +31,6 @@ class TallyState(_clock.Counted, _Fields):
     """
 
     __slots__ = ()
-
-
-State = ConfusionState | TallyState
 
 
 def init_tally(num_classes: int) -> TallyState:
@@ -65,6 +64,8 @@ def num_classes_of(name: str, state: Any) -> int:
     """K; raises unless it is a state of either kind."""
     if isinstance(state, TallyState):
         return _size(name, state)
+    if isinstance(state, _weighted.WeightedConfusionState | _weighted.WeightedTallyState):
+        return _weighted.num_classes(name, state)
     return int(matrix(name, state).shape[0])
 
 

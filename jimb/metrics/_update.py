@@ -3,19 +3,31 @@
 from typing import Any, TypeVar
 
 import jax.numpy as jnp
+import numpy as np
 
-from jimb import _clock, _ids, _labels
+from jimb import _clock, _ids, _labels, _pairs
 from jimb._counts import CountState
 from jimb._layout import laid_out_like
+from jimb._pairs import Pair
 from jimb._typing import Array, ArrayLike, Integer
 from jimb.metrics._confusion import ConfusionState
-from jimb.metrics._tally import State, TallyState, num_classes_of
+from jimb.metrics._example_weights import checked, included
+from jimb.metrics._fixed_point import Digits, of_ones, of_weights, value
+from jimb.metrics._state import State
+from jimb.metrics._tally import TallyState, num_classes_of
+from jimb.metrics._weighted import WeightedConfusionState, WeightedTallyState
 
 Kind = TypeVar("Kind", bound=State)
+Weighted = WeightedConfusionState | WeightedTallyState
 
 
 def update(
-    state: Kind, predictions: ArrayLike, labels: ArrayLike, *, where: ArrayLike | None = None
+    state: Kind,
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> Kind:
     """Adds a batch of predicted classes.
 
@@ -28,19 +40,24 @@ def update(
     Counts go on beyond int32. One beyond 2⁵³ is lost, and the measures NaN for good.
 
     Args:
-      state: from `init`, `init_tally`, `update` or `merge`.
+      state: from `init`, `init_tally`, their weighted kinds, `update` or `merge`.
       predictions: integers, usually `logits.argmax(-1)`, any shape.
       labels: integers of the same shape.
+      weights: of examples, non-negative, floating point of the same shape, for a state from
+        `init_weighted` or `init_weighted_tally`; None counts each as 1. A weight of 0 leaves an
+        example out, whatever its label.
       where: booleans of the same shape; False leaves an example out.
 
     Returns:
       A state of the same kind, shape and dtypes.
 
     Raises:
-      TypeError: not a state, predictions or labels are not integers, or `where` is not boolean.
+      TypeError: not a state, predictions or labels are not integers, `where` is not boolean, or
+        weights are not floating point or are given to a state of whole examples.
       ValueError: shapes differ, predictions and labels are one-hot, or Python or NumPy values lie
         outside [0, K) unmasked. An example with a traced one is dropped, with a checkify message. A
-        count beyond 2⁵³ leaves one, too.
+        count beyond 2⁵³ leaves one, too. Weights are negative or not finite: traced, all sums are
+        NaN, with a message.
 
     Example:
       >>> import jax.numpy as jnp, jimb
@@ -52,13 +69,28 @@ def update(
     """
     num_classes = num_classes_of("state", state)
     _ids.check_both(predictions, labels, num_classes)
+    if weights is not None and not isinstance(state, Weighted):
+        raise TypeError(
+            f"state must be weighted to take weights, got a {type(state).__name__}, which counts "
+            "whole examples; make it by metrics.init_weighted(K), or init_weighted_tally(K)."
+        )
+    where = included(weights, where, np.shape(labels), "labels")
     column, predicted = _labels.in_range(
         _labels.positions("predictions", predictions, num_classes, where, "classes"), num_classes
     )
     rows = _labels.positions("labels", labels, num_classes, where, "classes")
     row, labelled = _labels.in_range(laid_out_like(rows, column), num_classes)
-    count: Any = _tally if isinstance(state, TallyState) else _confusion
-    more: Kind = merge(state, count(row, column, predicted & labelled, num_classes))
+    kept = predicted & labelled
+    if isinstance(state, Weighted):
+        digits = of_ones(kept)
+        if weights is not None:
+            given = laid_out_like(checked(weights, where), column)
+            digits = of_weights(jnp.where(kept, given, 0))
+        batch = _weighed(state, row, column, digits, num_classes)
+    else:
+        count: Any = _tally if isinstance(state, TallyState) else _confusion
+        batch = count(row, column, kept, num_classes)
+    more: Kind = merge(state, batch)
     return more
 
 
@@ -87,7 +119,7 @@ def merge(left: Kind, right: Kind) -> Kind:
     if type(left) is not type(right):
         raise TypeError(
             f"right must be a {type(left).__name__} as left is, got a {type(right).__name__}; "
-            "count both from init(K), or both from init_tally(K)."
+            "count both from init(K), or both from init_tally(K), or from the same weighted kind."
         )
     if sizes[0] != sizes[1]:
         raise ValueError(f"right must be of the {sizes[0]} classes of left, got {sizes[1]}.")
@@ -98,6 +130,8 @@ def merge(left: Kind, right: Kind) -> Kind:
 def _added(left: Any, right: Any) -> Any:
     if isinstance(left, ConfusionState):
         return ConfusionState(*_clock.added(left, right))
+    if isinstance(left, Weighted):
+        return type(left)(*_pairs.add(left, right))
     return TallyState(*(CountState(*_clock.added(*both)) for both in zip(left, right, strict=True)))
 
 
@@ -118,3 +152,19 @@ def _tally(row: Places, column: Places, kept: Array, k: int) -> TallyState:
         examples=counted(row, kept),
         predictions=counted(column, kept),
     )
+
+
+def _weighed(state: Any, row: Places, column: Places, of: Digits, k: int) -> Any:
+    def summed(place: Places, some: Array, size: int) -> Pair:
+        return value(_labels.class_sums(jnp.where(some, place, size), of.digits, size), of)
+
+    kept = jnp.any(of.digits != 0, axis=-1)
+    if isinstance(state, WeightedConfusionState):
+        cells = summed(row * k + column, kept, k * k)
+        return WeightedConfusionState(*(part.reshape(k, k) for part in cells))
+    parts = (
+        summed(row, kept & (row == column), k),
+        summed(row, kept, k),
+        summed(column, kept, k),
+    )
+    return WeightedTallyState(*map(jnp.stack, zip(*parts, strict=True)))
