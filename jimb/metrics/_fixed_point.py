@@ -13,7 +13,7 @@ from jimb._pairs import Pair
 from jimb._typing import Array, Bool, Float, Integer
 from jimb.metrics._integers import to_pair
 
-_BITS = 48  # of a pair, below the largest weight
+_BITS = 60  # below the largest weight: of 2¹² of them, the 48 of a pair
 
 
 class Digits(NamedTuple):
@@ -32,7 +32,7 @@ def of_ones(kept: Bool[Array, "*batch"]) -> Digits:
 
 
 def of_weights(weights: Float[Array, "*batch"]) -> Digits:
-    """Finite weights above 0, each to 2⁻⁴⁸ of the largest; what is NaN makes all NaN."""
+    """Finite weights above 0, each to 2⁻⁶⁰ of the largest; what is NaN makes all NaN."""
     _checks.size("weights.size", max(weights.size, 1))
     bits = 32 - max(weights.size - 1, 1).bit_length()
     known = ~jnp.any(jnp.isnan(weights))

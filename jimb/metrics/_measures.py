@@ -9,7 +9,7 @@ from jimb._exports import exported
 from jimb._pairs import Pair
 from jimb._typing import Array, Float
 from jimb.metrics import _integers
-from jimb.metrics._logarithm import log
+from jimb.metrics._geometric import geometric
 from jimb.metrics._matthews import correlation
 from jimb.metrics._per_class import both, per_class
 from jimb.metrics._state import State
@@ -52,7 +52,7 @@ class Measures(NamedTuple):
 
 
 def compute(state: State) -> Measures:
-    """All measures of a state; each as the function of its name has it.
+    """The common measures of a state at once; each as the function of its name has it.
 
     Sums are exact integers and quotients are rounded once: of any K and any counts, each measure
     lies within 1e-7 of its definition.
@@ -79,12 +79,12 @@ def compute(state: State) -> Measures:
     """
     t = totals(state)
     recalls, precisions, f1s = per_class(t)
-    overall = _accuracy(t), _balanced(t, recalls), _macro_f1(t, f1s), correlation(t), _log_mean(t)
-    accuracy, balanced, macro_f1, matthews, log_mean = quotients(*overall)
+    overall = _accuracy(t), _balanced(t, recalls), _macro_f1(t, f1s), correlation(t), log_mean(t)
+    accuracy, balanced, macro_f1, matthews, logarithm = quotients(*overall)
     return Measures(
         accuracy=rounded(t, accuracy, of=t.total),
         balanced_accuracy=rounded(t, balanced, of=t.total),
-        geometric_mean=rounded(t, _geometric(t, log_mean), of=t.total),
+        geometric_mean=rounded(t, geometric(t, logarithm), of=t.total),
         macro_f1=rounded(t, macro_f1, of=t.total),
         matthews_correlation=rounded(t, matthews, of=t.total),
         per_class_recall=rounded(t, recalls, of=t.examples),
@@ -117,14 +117,19 @@ def accuracy(state: State) -> Float[Array, ""]:
     return rounded(t, quotient(_accuracy(t)), of=t.total)
 
 
-def balanced_accuracy(state: State) -> Float[Array, ""]:
+def balanced_accuracy(state: State, *, adjusted: bool = False) -> Float[Array, ""]:
     r"""The mean recall over the classes that have examples.
+
+    Adjusted for chance it is `(b - 1/K) / (1 - 1/K)`, with K the number of these classes: 1 where
+    all is right, and 0 on average where predictions know nothing of the labels.
 
     Args:
       state: a `ConfusionState` or a `TallyState`.
+      adjusted: whether to adjust for chance.
 
     Returns:
-      A float32 scalar in [0, 1]; NaN if there are no examples.
+      A float32 scalar in [0, 1], in [-1, 1] if adjusted; NaN if there are no examples, or, if
+      adjusted, of one class only.
 
     Raises:
       TypeError: not a state, or its counts are not integers.
@@ -136,42 +141,19 @@ def balanced_accuracy(state: State) -> Float[Array, ""]:
       >>> state = jimb.metrics.update(state, jnp.array([0, 1, 1]), jnp.array([0, 0, 1]))
       >>> print(jimb.metrics.balanced_accuracy(state))
       0.75
+      >>> print(jimb.metrics.balanced_accuracy(state, adjusted=True))
+      0.5
 
     Reference:
       Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010.
     """
     t = totals(state)
-    recalls = quotient(share(t.hits, t.examples))
-    return rounded(t, quotient(_balanced(t, recalls)), of=t.total)
-
-
-def geometric_mean(state: State) -> Float[Array, ""]:
-    r"""The geometric mean of the recalls, `(Π_c R_c)^(1/K)`, over the classes that have examples.
-
-    It is 0 as soon as one class is never predicted right.
-
-    Args:
-      state: a `ConfusionState` or a `TallyState`.
-
-    Returns:
-      A float32 scalar in [0, 1]; NaN if there are no examples.
-
-    Raises:
-      TypeError: not a state, or its counts are not integers.
-      ValueError: the counts are not `[K, K]`, or `[K]` of a tally.
-
-    Example:
-      >>> import jax.numpy as jnp, jimb
-      >>> state = jimb.metrics.init(2)
-      >>> predictions, labels = jnp.array([0, 1, 1, 1, 1]), jnp.array([0, 0, 0, 0, 1])
-      >>> print(jimb.metrics.geometric_mean(jimb.metrics.update(state, predictions, labels)))
-      0.5
-
-    Reference:
-      Kubat and Matwin, Addressing the Curse of Imbalanced Training Sets, ICML 1997.
-    """
-    t = totals(state)
-    return rounded(t, _geometric(t, quotient(_log_mean(t))), of=t.total)
+    total, classes = _balanced(t, quotient(share(t.hits, t.examples)))
+    if not adjusted:
+        return rounded(t, quotient((total, classes)), of=t.total)
+    one = jnp.float32(1), jnp.float32(0)
+    above = quotient((_pairs.subtract(total, one), _pairs.subtract(classes, one)))
+    return jnp.where(classes[0] > 1, rounded(t, above, of=t.total), jnp.nan)
 
 
 def macro_f1(state: State) -> Float[Array, ""]:
@@ -242,15 +224,3 @@ def _balanced(t: Totals, recalls: Pair) -> Fraction:
 
 def _macro_f1(t: Totals, f1s: Pair) -> Fraction:
     return mean(f1s, some(both(t)))
-
-
-def _log_mean(t: Totals) -> Fraction:
-    """The mean of what the recalls lack, `-log R_c`, over the classes that have some."""
-    known = some(t.hits)
-    high, low = quotient(share(t.examples, t.hits))
-    return mean(log((jnp.where(known, high, 1), jnp.where(known, low, 0))), some(t.examples))
-
-
-def _geometric(t: Totals, log_mean: Pair) -> Pair:
-    high, low = _pairs.exp((-log_mean[0], -log_mean[1]))
-    return jnp.where(jnp.any(some(t.examples) & ~some(t.hits)), 0, high), low

@@ -77,6 +77,8 @@ def per_class_precision(state: State) -> Float[Array, " K"]:
 def per_class_f1(state: State) -> Float[Array, " K"]:
     r"""The harmonic mean of each class's precision and recall, `2 C_cc / Σ_j (C_cj + C_jc)`.
 
+    As a measure of the overlap of regions it is called Dice.
+
     Args:
       state: a `ConfusionState` or a `TallyState`.
 
@@ -122,11 +124,15 @@ def f1(state: State, *, positive: ArrayLike = 1) -> Float[Array, "*any"]:
       0.6666667
     """
     num_classes_of("state", state)
-    values = per_class_f1(state)
+    return of_one_class(per_class_f1(state), positive, "per_class_f1")
+
+
+def of_one_class(values: Float[Array, " K"], positive: ArrayLike, all_of: str) -> Array:
+    """The value of one class; NaN, with a checkify message, where it is traced and outside."""
     position = _checks.integer("positive", positive)
     if position.ndim:
         raise ValueError(
-            f"positive must be one class, got {_checks.describe(position)}; per_class_f1 has all."
+            f"positive must be one class, got {_checks.describe(position)}; {all_of} has all."
         )
     sentence = f"positive must lie in [0, {values.shape[0]}), the classes"
     safe, valid = _labels.in_range(position, values.shape[0])

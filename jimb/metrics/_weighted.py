@@ -53,9 +53,10 @@ class WeightedTallyState(State, _Sums):
 def init_weighted(num_classes: int) -> WeightedConfusionState:
     """Sums of weights of nothing yet; `init` counts whole examples, exactly.
 
-    All measures read it. The weights of a batch are summed to 48 bits below the largest of them, in
-    any order to the same bits, and batches to 44 bits: the measures lie within 1e-7 of their
-    definition where no class weighs less than 1e-6 of all. Sums end at 3e38.
+    All measures read it. Of a batch each weight is taken to 2⁻⁶⁰ of the largest, and summed
+    exactly, in any order to the same bits; batches are added to 2⁻⁴⁴ of the sum. The measures lie
+    within 1e-7 of their definition as long as a class weighs more than 1e-6 of all. Sums end at
+    3e38.
 
     Args:
       num_classes: K.
@@ -115,10 +116,11 @@ def num_classes(name: str, state: WeightedConfusionState | WeightedTallyState) -
     high: Any
     high, low = state
     k = high.shape[-1] if getattr(high, "ndim", 0) == 2 else 0
-    shape = (3 if isinstance(state, WeightedTallyState) else k, k)
+    tally = isinstance(state, WeightedTallyState)
+    shape = (3 if tally else k, k)
     if k == 0 or high.shape != shape or low.shape != shape:
         raise ValueError(
-            f"{name} must hold sums {'[3, K]' if isinstance(state, WeightedTallyState) else '[K, K]'} twice, got "
+            f"{name} must hold sums {'[3, K]' if tally else '[K, K]'} twice, got "
             f"{_checks.named(high)} and {_checks.named(low)}."
         )
     return int(k)
