@@ -1,5 +1,6 @@
 """Confusion counts as a pytree of sums, and the measures of imbalanced classes read from them."""
 
+from jimb.metrics import ranking as ranking
 from jimb.metrics._confusion import ConfusionState as ConfusionState
 from jimb.metrics._confusion import init as init
 from jimb.metrics._cost import expected_cost as expected_cost
@@ -21,6 +22,8 @@ from jimb.metrics._per_class import f1 as f1
 from jimb.metrics._per_class import per_class_f1 as per_class_f1
 from jimb.metrics._per_class import per_class_precision as per_class_precision
 from jimb.metrics._per_class import per_class_recall as per_class_recall
+from jimb.metrics._ranking import average_precision as average_precision
+from jimb.metrics._ranking import roc_auc as roc_auc
 from jimb.metrics._shots import ShotAccuracy as ShotAccuracy
 from jimb.metrics._shots import shot_accuracy as shot_accuracy
 from jimb.metrics._specificity import per_class_specificity as per_class_specificity

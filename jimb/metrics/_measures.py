@@ -9,7 +9,7 @@ from jimb._exports import exported
 from jimb._pairs import Pair
 from jimb._typing import Array, Float
 from jimb.metrics import _integers
-from jimb.metrics._geometric import geometric
+from jimb.metrics._geometric import geometric, log_mean
 from jimb.metrics._matthews import correlation
 from jimb.metrics._per_class import both, per_class
 from jimb.metrics._state import State
