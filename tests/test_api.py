@@ -22,6 +22,7 @@ MODULES = [
     *TRACKERS,
     jimb.sampling,
     jimb.metrics,
+    jimb.metrics.ranking,
     jimb.mining,
     jimb.mining.pool,
     jimb.posthoc,

@@ -36,6 +36,14 @@ def tallied():
     return metrics.update(metrics.init_tally(3), jnp.array([0, 2, 0, 1]), LABELS)
 
 
+def weighed(init):
+    return metrics.update(init(3), jnp.array([0, 2, 0, 1]), LABELS, weights=WEIGHTS)
+
+
+def ranked():
+    return metrics.ranking.update(metrics.ranking.init(4), WEIGHTS / 4, jnp.array([0, 1, 1, 0]))
+
+
 def averaged():
     return posthoc.class_means.update(posthoc.class_means.init(3, 3), LOGITS, LABELS)
 
@@ -50,6 +58,10 @@ STATES = {
     "PoolState": pushed,
     "ConfusionState": counted,
     "TallyState": tallied,
+    "WeightedConfusionState": lambda: weighed(metrics.init_weighted),
+    "WeightedTallyState": lambda: weighed(metrics.init_weighted_tally),
+    "RankingState": ranked,
+    "RankingMeasures": lambda: metrics.ranking.compute(ranked()),
     "Measures": lambda: metrics.compute(counted()),
     "ShotAccuracy": lambda: metrics.shot_accuracy(counted(), jnp.array([200, 50, 5])),
     "Choice": lambda: posthoc.choose_threshold(jnp.array([0.1, 0.8]), jnp.array([0, 1])),
@@ -93,7 +105,15 @@ def test_a_function_that_takes_and_returns_it_can_be_exported(name):
     assert_same(jax.export.deserialize(exported.serialize()).call(state), state)
 
 
-DEAR = {"Choice", "Measures", "WeightSummary"}  # to compile
+DEAR = {
+    "Choice",
+    "Measures",
+    "RankingMeasures",
+    "RankingState",
+    "WeightSummary",
+    "WeightedConfusionState",
+    "WeightedTallyState",
+}  # to compile
 
 
 @pytest.mark.parametrize(
@@ -106,7 +126,9 @@ def test_a_real_one_goes_through_an_exported_function(name):
     assert_same(jax.export.deserialize(exported.serialize()).call(state), state)
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in DEAR else ()) for n in STATES]
+)
 def test_flax_writes_it_as_bytes_and_reads_it_back(name):
     state = STATES[name]()
     empty = jax.tree.map(jnp.zeros_like, state)

@@ -141,8 +141,38 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"t_c = \sum_j C_{cj}",
         r"p_c = \sum_i C_{ic}",
     ),
+    "jimb.metrics.init_weighted": r"C_{ij} = \sum_n w_n \, [y_n = i] \, [\hat{y}_n = j]",
+    "jimb.metrics.init_weighted_tally": (
+        r"TP_c = C_{cc}",
+        r"t_c = \sum_j C_{cj}",
+        r"p_c = \sum_i C_{ic}",
+    ),
+    "jimb.metrics.cohen_kappa": (
+        r"\kappa = \frac{p_o - p_e}{1 - p_e}",
+        r"p_e = \frac{1}{s^2} \sum_c t_c \, p_c",
+    ),
+    "jimb.metrics.mean_iou": r"\frac{1}{K} \sum_c \text{IoU}_c",
+    "jimb.metrics.f_beta": r"\frac{(1 + \beta^2) \, TP}{(1 + \beta^2) \, TP + \beta^2 \, FN + FP}",
+    "jimb.metrics.macro_f_beta": r"\frac{1}{K} \sum_c F_{\beta, c}",
+    "jimb.metrics.per_class_f_beta": (
+        r"F_{\beta, c} = \frac{(1 + \beta^2) \, P_c \, R_c}{\beta^2 \, P_c + R_c}"
+    ),
+    "jimb.metrics.per_class_iou": (
+        r"\text{IoU}_c = \frac{C_{cc}}{\sum_j (C_{cj} + C_{jc}) - C_{cc}}"
+    ),
+    "jimb.metrics.per_class_specificity": r"S_c = \frac{TN_c}{TN_c + FP_c}",
+    "jimb.metrics.per_class_geometric_mean": r"G_c = \sqrt{R_c \, S_c}",
+    "jimb.metrics.report": r"\text{IBA}_c = \big(1 + 0.1 \, (R_c - S_c)\big) R_c \, S_c",
+    "jimb.metrics.average_precision": r"\sum_n (R_n - R_{n-1}) \, P_n",
+    "jimb.metrics.roc_auc": (
+        r"P(s_+ > s_-) + \tfrac{1}{2} P(s_+ = s_-)",
+        r"\tfrac{1}{2} \Big(1 + \frac{A_m - m^2 / 2}{m - m^2 / 2}\Big)",
+    ),
     "jimb.metrics.accuracy": r"\frac{\sum_c C_{cc}}{\sum_{ij} C_{ij}}",
-    "jimb.metrics.balanced_accuracy": r"\frac{1}{K} \sum_c R_c",
+    "jimb.metrics.balanced_accuracy": (
+        r"b = \frac{1}{K} \sum_c R_c",
+        r"\frac{b - 1 / K}{1 - 1 / K}",
+    ),
     "jimb.metrics.geometric_mean": r"\Big(\prod_c R_c\Big)^{1/K}",
     "jimb.metrics.macro_f1": r"\frac{1}{K} \sum_c F_c",
     "jimb.metrics.f1": r"\frac{2 \, TP}{2 \, TP + FP + FN}",

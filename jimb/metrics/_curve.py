@@ -91,14 +91,17 @@ def partial_area(curve: Curve, most: Pair) -> Pair:
     whole = _at_most(curve.after[1], limit)
     begun = ~_at_most(limit, curve.before[1])
     room = _pairs.subtract(limit, curve.before[1])
-    width = _where(whole, curve.new[1], _where(begun, room, _zero(room)))
+    width = _where(whole | (curve.new[1][0] == 0), curve.new[1], _where(begun, room, _zero(room)))
     risen = _pairs.multiply(quotient((width, curve.new[1])), curve.new[0])
     heights = _pairs.add(_twice(curve.before[0]), risen)
     (twice,) = _pairs.sums(_pairs.multiply(width, heights))
-    under = quotient((twice, _twice(_pairs.multiply(positives, negatives))))
-    by_chance = _half(_pairs.multiply(most, most))
-    above = quotient((_pairs.subtract(under, by_chance), _pairs.subtract(most, by_chance)))
-    return _half(_pairs.add((jnp.float32(1), jnp.float32(0)), above))
+    # The area and that by chance, m²/2, both twice, so that nothing is halved at the end.
+    under = quotient((twice, _pairs.multiply(positives, negatives)))
+    square = _pairs.multiply(most, most)
+    room_above = _twice(_pairs.subtract(_twice(most), square))
+    above = quotient((_pairs.subtract(under, square), room_above))
+    # The constant comes second: of `½ + x - ½` XLA makes x, without the rounding that it is for.
+    return _pairs.add(above, (jnp.float32(0.5), jnp.float32(0)))
 
 
 def _at_most(a: Pair, b: Pair) -> Bool[Array, "*any"]:
@@ -119,7 +122,3 @@ def _last(pair: Pair) -> Pair:
 
 def _twice(pair: Pair) -> Pair:
     return 2 * pair[0], 2 * pair[1]
-
-
-def _half(pair: Pair) -> Pair:
-    return pair[0] / 2, pair[1] / 2

@@ -106,7 +106,7 @@ def _f_betas(t: Totals, beta: ArrayLike) -> Pair:
     inverse = _either(infinite, (one[1], one[1]), quotient((one, _either(infinite, one, b))))
     ratio = _either(above, inverse, b)
     square = _pairs.multiply(ratio, ratio)
-    whole = _pairs.add(one, square)
+    whole = _pairs.add(square, one)  # not the other way round: of `1 + x - 1` XLA makes x
     less, more = quotient((square, whole)), quotient((one, whole))
     of_recall, of_precision = _either(above, more, less), _either(above, less, more)
     examples = _pairs.multiply(of_recall, _integers.to_pair(t.examples))

@@ -12,6 +12,7 @@ import numpy as np
 import jimb
 from jimb import difficulty, metrics, mining, posthoc, sampling
 from jimb.difficulty import class_wise, data_map, forgetting, last_loss
+from jimb.metrics import ranking
 from jimb.posthoc import class_means
 
 B, K = 6, 3
@@ -32,6 +33,9 @@ KEY = jax.random.key(0)
 _seen = difficulty.update(difficulty.init(B, K), Z, IDS)
 _matrix = metrics.update(metrics.init(K), IDS, IDS[::-1])
 _tally = metrics.update(metrics.init_tally(K), IDS, IDS[::-1])
+_weighted = metrics.update(metrics.init_weighted(K), IDS, IDS[::-1], weights=W)
+_weighted_tally = metrics.update(metrics.init_weighted_tally(K), IDS, IDS[::-1], weights=W)
+_binned = ranking.update(ranking.init(4), P[:, 0], IDS == 0)
 _mapped = data_map.update(data_map.init(B), Z, IDS)
 _forgotten = forgetting.update(forgetting.init(B), Z, IDS)
 _lost = last_loss.update(last_loss.init(B, K), Z, IDS)
@@ -168,13 +172,18 @@ CALLS = {
     "difficulty.class_wise.score": _read(class_wise.score, _by_class),
     "metrics.init": (lambda: metrics.init(K), ()),
     "metrics.init_tally": (lambda: metrics.init_tally(K), ()),
+    "metrics.init_weighted": (lambda: metrics.init_weighted(K), ()),
+    "metrics.init_weighted_tally": (lambda: metrics.init_weighted_tally(K), ()),
     "metrics.update": (
-        lambda s, t, p, y, where: [metrics.update(x, p, y, where=where) for x in (s, t)],
-        (_matrix, _tally, IDS, Y, WHERE),
+        lambda s, t, u, p, y, w, where: [
+            *(metrics.update(x, p, y, where=where) for x in (s, t)),
+            metrics.update(u, p, y, weights=w, where=where),
+        ],
+        (_matrix, _tally, _weighted, IDS, Y, W, WHERE),
     ),
     "metrics.merge": (
-        lambda s, t: [metrics.merge(x, x) for x in (s, t)],
-        (_matrix, _tally),
+        lambda *states: [metrics.merge(x, x) for x in states],
+        (_matrix, _tally, _weighted, _weighted_tally),
     ),
     **{
         f"metrics.{function.__name__}": _read(function, _matrix)
@@ -182,15 +191,41 @@ CALLS = {
             metrics.compute,
             metrics.accuracy,
             metrics.balanced_accuracy,
+            metrics.cohen_kappa,
             metrics.geometric_mean,
             metrics.macro_f1,
             metrics.matthews_correlation,
+            metrics.mean_iou,
             metrics.per_class_f1,
+            metrics.per_class_geometric_mean,
+            metrics.per_class_iou,
             metrics.per_class_precision,
             metrics.per_class_recall,
+            metrics.per_class_specificity,
         )
     },
     "metrics.f1": (lambda s: metrics.f1(s, positive=1), (_matrix,)),
+    "metrics.f_beta": (lambda s, b: metrics.f_beta(s, b, positive=1), (_matrix, W[3])),
+    "metrics.macro_f_beta": _plain(metrics.macro_f_beta, _matrix, W[3]),
+    "metrics.per_class_f_beta": _plain(metrics.per_class_f_beta, _matrix, W[3]),
+    "metrics.average_precision": (
+        lambda s, y, w, m: metrics.average_precision(s, y, weights=w, where=m),
+        (P[:, 0], IDS == 0, W, WHERE),
+    ),
+    "metrics.roc_auc": (
+        lambda s, y, m, rate: [
+            metrics.roc_auc(s, y, where=m),
+            metrics.roc_auc(s, y, where=m, max_fpr=rate),
+        ],
+        (P[:, 0], jnp.array([1, 0, -1, 0, 1, 0]), WHERE, W[1]),
+    ),
+    "metrics.ranking.init": (lambda: ranking.init(4), ()),
+    "metrics.ranking.update": (
+        lambda s, x, y, where: ranking.update(s, x, y, where=where),
+        (_binned, P[:, 0], jnp.array([1, 0, -1, 0, 1, 0]), WHERE),
+    ),
+    "metrics.ranking.merge": _plain(ranking.merge, _binned, _binned),
+    "metrics.ranking.compute": _read(ranking.compute, _binned),
     "metrics.expected_cost": _plain(metrics.expected_cost, _matrix, jnp.ones((K, K))),
     "metrics.shot_accuracy": (
         lambda s, n: metrics.shot_accuracy(s, n, many_above=5, few_below=2),
