@@ -12,7 +12,6 @@ from jimb._pairs import Pair
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.metrics import _curve
-from jimb.metrics._curve import Curve
 from jimb.metrics._ranking import inputs
 from jimb.metrics._sums import quotient
 
@@ -227,12 +226,12 @@ def _upwards(error: Array) -> Float[Array, ""]:
     return error * (1 + 2.0**-20) + 2.0**-24
 
 
-def _area_error(curve: Curve) -> Array:
+def _area_error(curve: _curve.Curve) -> Array:
     (same,) = _pairs.sums(_pairs.multiply(*curve.new))
     return quotient((same, _pairs.multiply(*curve.total)))[0] / 2
 
 
-def _precision_error(curve: Curve, value: Pair) -> Array:
+def _precision_error(curve: _curve.Curve, value: Pair) -> Array:
     """With all negatives of a bin behind its positives, and with all before the first."""
     best = quotient((curve.after[0], _pairs.add(curve.after[0], curve.before[1])))
     worst = quotient((curve.before[0], _pairs.add(curve.before[0], curve.after[1])))
