@@ -23,9 +23,7 @@ __all__ = [
     "effective_number",
     "effective_number_weights",
     "inverse_frequency_weights",
-    "log_frequency_weights",
     "mean_one",
-    "median_frequency_weights",
     "single_class_weight",
 ]
 

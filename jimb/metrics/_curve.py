@@ -12,6 +12,7 @@ from jimb import _pairs
 from jimb._pairs import Pair
 from jimb._typing import Array, Bool, Float, Integer
 from jimb.metrics import _integers
+from jimb.metrics._compiled import compiled
 from jimb.metrics._fixed_point import Digits, of_ones, of_weights, value
 from jimb.metrics._sums import quotient
 
@@ -34,6 +35,7 @@ class Curve(NamedTuple):
         return positives, negatives
 
 
+@compiled
 def of_scores(
     scores: Array, classes: Integer[Array, " N"], weights: Float[Array, " N"] | None = None
 ) -> Curve:
@@ -61,6 +63,7 @@ def _steps(
     return value(new, digits), value(before, digits), value(after, digits)
 
 
+@compiled
 def of_bins(counts: tuple[Array, Array]) -> Curve:
     """Of counts `[2, B]`, exact integers, negatives in the first row, by ascending score."""
     new = jax.tree.map(lambda x: x[:, ::-1], counts)
@@ -70,6 +73,7 @@ def of_bins(counts: tuple[Array, Array]) -> Curve:
     return Curve(*(((high[1], low[1]), (high[0], low[0])) for high, low in halves))
 
 
+@compiled
 def average_precision(curve: Curve) -> Pair:
     """`Σ new positives · precision / positives`."""
     precision = quotient((curve.after[0], _pairs.add(*curve.after)))
@@ -77,6 +81,7 @@ def average_precision(curve: Curve) -> Pair:
     return quotient((total, curve.total[0]))
 
 
+@compiled
 def area(curve: Curve) -> Pair:
     """Under the ROC curve: the share of pairs in order, where equal scores are half in order."""
     heights = _pairs.add(curve.before[0], curve.after[0])
@@ -84,6 +89,7 @@ def area(curve: Curve) -> Pair:
     return quotient((twice, _twice(_pairs.multiply(*curve.total))))
 
 
+@compiled
 def partial_area(curve: Curve, most: Pair) -> Pair:
     """The area left of a false-positive rate, scaled to ½ by chance and to 1 at best."""
     positives, negatives = curve.total

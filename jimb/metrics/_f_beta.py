@@ -6,6 +6,7 @@ from jimb import _pairs
 from jimb._pairs import Pair
 from jimb._typing import Array, ArrayLike, Float
 from jimb.metrics import _integers
+from jimb.metrics._compiled import compiled
 from jimb.metrics._numbers import scalar_pair
 from jimb.metrics._per_class import both, of_one_class
 from jimb.metrics._state import State
@@ -100,7 +101,11 @@ def f_beta(state: State, beta: ArrayLike, *, positive: ArrayLike = 1) -> Float[A
 
 def _f_betas(t: Totals, beta: ArrayLike) -> Pair:
     """`TP / (a · examples + (1 - a) · predictions)`, with `a = β² / (1 + β²)`, also of large β."""
-    b = scalar_pair("beta", beta, 0.0, finite=False)
+    return _weighed(t, scalar_pair("beta", beta, 0.0, finite=False))
+
+
+@compiled
+def _weighed(t: Totals, b: Pair) -> Pair:
     one = jnp.float32(1), jnp.float32(0)
     above, infinite = b[0] > 1, jnp.isinf(b[0])
     inverse = _either(infinite, (one[1], one[1]), quotient((one, _either(infinite, one, b))))

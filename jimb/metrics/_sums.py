@@ -10,6 +10,7 @@ from jimb._clock import Wide
 from jimb._pairs import Pair
 from jimb._typing import Array, Bool, Float
 from jimb.metrics import _integers
+from jimb.metrics._compiled import compiled
 from jimb.metrics._confusion import matrix
 from jimb.metrics._tally import TallyState, num_classes_of
 from jimb.metrics._weighted import WeightedConfusionState, WeightedTallyState
@@ -47,7 +48,11 @@ def totals(state: Any) -> Totals:
         return _of_tally(state)
     if isinstance(state, WeightedTallyState):
         return _of_weighted_tally(state)
-    exact, counted = cells(state)
+    return _of_cells(*cells(state))
+
+
+@compiled
+def _of_cells(exact: Wide, counted: Bool[Array, ""]) -> Totals:
     hits = jnp.diagonal(exact[0]), jnp.diagonal(exact[1])
     examples = _integers.total(exact, 1)
     total = _integers.total(examples, 0)
@@ -68,6 +73,7 @@ def _of_weighted_tally(state: WeightedTallyState) -> Totals:
     return Totals(hits, examples, predictions, _integers.total(examples, 0), known)
 
 
+@compiled
 def _in_units(weighted: Any) -> tuple[Wide, Bool[Array, ""]]:
     """Sums of weights as integers, all together about 2⁵², and whether they are known."""
     high, low = map(jnp.asarray, weighted)
@@ -82,6 +88,7 @@ def _exponent(x: Float[Array, ""]) -> Array:
     return jnp.frexp(x)[1].astype(jnp.int32)
 
 
+@compiled
 def _exact(hands: Any) -> tuple[Wide, Bool[Array, ""]]:
     """The counts, and whether all are known and few enough for their sums."""
     exact, held = _clock.wide(*map(jnp.asarray, hands))
@@ -99,6 +106,7 @@ def share(part: Wide, whole: Wide) -> Fraction:
     return _integers.to_pair(part), _integers.to_pair(whole)
 
 
+@compiled
 def mean(values: Pair, where: Bool[Array, " K"]) -> Fraction:
     """The mean over some classes."""
     (total,) = _pairs.sums((jnp.where(where, values[0], 0), jnp.where(where, values[1], 0)))
@@ -106,6 +114,7 @@ def mean(values: Pair, where: Bool[Array, " K"]) -> Fraction:
     return total, _integers.to_pair((jnp.zeros_like(number), number))
 
 
+@compiled
 def quotient(fraction: Fraction) -> Pair:
     """`a / b` for b ≥ 0, by one step from the rounded one; 0 where b is 0."""
     a, b = fraction

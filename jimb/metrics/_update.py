@@ -10,9 +10,10 @@ from jimb._counts import CountState
 from jimb._layout import laid_out_like
 from jimb._pairs import Pair
 from jimb._typing import Array, ArrayLike, Integer
+from jimb.metrics._compiled import compiled
 from jimb.metrics._confusion import ConfusionState
 from jimb.metrics._example_weights import checked, included
-from jimb.metrics._fixed_point import Digits, of_ones, of_weights, value
+from jimb.metrics._fixed_point import of_ones, of_weights, value
 from jimb.metrics._state import State
 from jimb.metrics._tally import TallyState, num_classes_of
 from jimb.metrics._weighted import WeightedConfusionState, WeightedTallyState
@@ -82,11 +83,8 @@ def update(
     row, labelled = _labels.in_range(laid_out_like(rows, column), num_classes)
     kept = predicted & labelled
     if isinstance(state, Weighted):
-        digits = of_ones(kept)
-        if weights is not None:
-            given = laid_out_like(checked(weights, where), column)
-            digits = of_weights(jnp.where(kept, given, 0))
-        batch = _weighed(state, row, column, digits, num_classes)
+        given = None if weights is None else laid_out_like(checked(weights, where), column)
+        batch = _weighed(state, row, column, kept, given)
     else:
         count: Any = _tally if isinstance(state, TallyState) else _confusion
         batch = count(row, column, kept, num_classes)
@@ -131,7 +129,7 @@ def _added(left: Any, right: Any) -> Any:
     if isinstance(left, ConfusionState):
         return ConfusionState(*_clock.added(left, right))
     if isinstance(left, Weighted):
-        return type(left)(*_pairs.add(left, right))
+        return type(left)(*compiled(_pairs.add)(left, right))
     return TallyState(*(CountState(*_clock.added(*both)) for both in zip(left, right, strict=True)))
 
 
@@ -154,11 +152,14 @@ def _tally(row: Places, column: Places, kept: Array, k: int) -> TallyState:
     )
 
 
-def _weighed(state: Any, row: Places, column: Places, of: Digits, k: int) -> Any:
+@compiled
+def _weighed(state: Any, row: Places, column: Places, kept: Array, weights: Array | None) -> Any:
+    k = state.high.shape[-1]
+    of = of_ones(kept) if weights is None else of_weights(jnp.where(kept, weights, 0))
+
     def summed(place: Places, some: Array, size: int) -> Pair:
         return value(_labels.class_sums(jnp.where(some, place, size), of.digits, size), of)
 
-    kept = jnp.any(of.digits != 0, axis=-1)
     if isinstance(state, WeightedConfusionState):
         cells = summed(row * k + column, kept, k * k)
         return WeightedConfusionState(*(part.reshape(k, k) for part in cells))

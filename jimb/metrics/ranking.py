@@ -12,6 +12,7 @@ from jimb._pairs import Pair
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.metrics import _curve
+from jimb.metrics._compiled import compiled
 from jimb.metrics._ranking import inputs
 from jimb.metrics._sums import quotient
 
@@ -226,11 +227,13 @@ def _upwards(error: Array) -> Float[Array, ""]:
     return error * (1 + 2.0**-20) + 2.0**-24
 
 
+@compiled
 def _area_error(curve: _curve.Curve) -> Array:
     (same,) = _pairs.sums(_pairs.multiply(*curve.new))
     return quotient((same, _pairs.multiply(*curve.total)))[0] / 2
 
 
+@compiled
 def _precision_error(curve: _curve.Curve, value: Pair) -> Array:
     """With all negatives of a bin behind its positives, and with all before the first."""
     best = quotient((curve.after[0], _pairs.add(curve.after[0], curve.before[1])))

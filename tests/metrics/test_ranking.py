@@ -45,7 +45,7 @@ def of_scikit_learn(scores, labels, weights=None, **kwargs):
     )
 
 
-@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("ties", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_exact_measures_are_those_of_scikit_learn(ties):
     scores, labels, weights = examples(200, ties=ties)
     expected = of_scikit_learn(scores, labels, weights)
@@ -184,7 +184,8 @@ def test_a_sharded_batch_has_the_bits_of_the_whole(axis_type):
 # Histograms.
 
 
-@pytest.mark.parametrize("n", [50, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [50, 100_000])
 def test_a_histogram_is_no_further_off_than_it_says(n):
     for seed, size in ((0, 10), (1, 200), *(() if n < 100 else ((2, 10_000),))):
         scores, labels, _ = examples(n, seed, positives=0.02 if n > 100 else 0.3)

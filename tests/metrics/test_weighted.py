@@ -50,9 +50,8 @@ def assert_measures(state, sums):
         np.testing.assert_allclose(value, expected, rtol=0, atol=ATOL, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    "init", [pytest.param(INITS[0], marks=pytest.mark.slow), INITS[1]], ids=lambda f: f.__name__
-)
+@pytest.mark.slow
+@kinds
 def test_sums_and_measures_of_batches_are_those_of_float64(init):
     predictions, labels, weights = examples(600)
     of = np.where(weights == 0, -9, labels)  # what weighs nothing may be anything
@@ -66,8 +65,9 @@ def test_sums_and_measures_of_batches_are_those_of_float64(init):
     assert_measures(state, expected)
 
 
-@pytest.mark.slow
-@kinds
+@pytest.mark.parametrize(
+    "init", [pytest.param(INITS[0], marks=pytest.mark.slow), INITS[1]], ids=lambda f: f.__name__
+)
 def test_without_weights_each_example_counts_one(init):
     predictions, labels, weights = examples(200)
     mask = weights > 1
