@@ -51,6 +51,7 @@ def test_readme_has_all_problems_of_the_page():
     assert len(ROWS) == len(SECTIONS) == 8
 
 
+@pytest.mark.slow
 def test_the_page_on_difficulty_runs(capsys):
     names = pages.run("docs/guides/difficulty.md")
     assert re.fullmatch(r"worth \d+% of the data, largest 0\.\d\d%\n", capsys.readouterr().out)

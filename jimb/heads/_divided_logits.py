@@ -44,7 +44,7 @@ class DividedLogits:
       >>> divided = jax.shard_map(
       ...     loss, mesh=mesh, in_specs=(P(None, "model"), P()), out_specs=P()
       ... )
-      >>> print(divided(jnp.array([[2.0, 0.0], [0.0, 0.0]]), jnp.array([0, 1])).round(4))
+      >>> print(jax.jit(divided)(jnp.array([[2.0, 0.0], [0.0, 0.0]]), jnp.array([0, 1])).round(4))
       [0.1269 0.6931]
 
     Reference:

@@ -99,8 +99,7 @@ class LinearLogits:
         """
         given = cls(features, kernel, **{"precision": jax.lax.Precision.HIGHEST, **options})
         x, w, *_ = layer_of(given)
-        dtype = compute_dtype(x, w)
-        x, w = unit(x.astype(dtype), -1), unit(w.astype(dtype), 0)
+        x, w = _of_unit_length(x, w)
         return dataclasses.replace(given, features=x, kernel=w)
 
     @property
@@ -135,6 +134,12 @@ class LinearLogits:
         _checks.last_axis(axis, self.ndim)
         found: Largest = _placed.run(_largest.largest, layer_of(self), None, options_of(self))
         return found.place
+
+
+@jax.jit
+def _of_unit_length(x: Array, w: Array) -> tuple[Array, Array]:
+    dtype = compute_dtype(x, w)
+    return unit(x.astype(dtype), -1), unit(w.astype(dtype), 0)
 
 
 def layer_of(logits: LinearLogits) -> Layer:

@@ -131,6 +131,7 @@ def test_what_is_saved_comes_back_and_goes_on(progress, directory):
     assert_same_bits(continued(found, sweep(2)), continued(progress, sweep(2)))
 
 
+@pytest.mark.slow
 def test_it_comes_back_split_over_a_mesh(progress, directory):
     mesh = jax.make_mesh((8,), ("data",))
 

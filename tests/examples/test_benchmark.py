@@ -296,6 +296,7 @@ def start(monkeypatch, *arguments):
     benchmark.main()
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_the_page_is_what_is_printed(
     monkeypatch, capsys, tmp_path
 ):

@@ -177,6 +177,7 @@ def best_of_grid(predict, seen):
     return predict(np.asarray(seen.test.features, np.float64), tau), tau
 
 
+@pytest.mark.slow
 def test_tau_normalisation_divides_columns_drops_the_bias_and_picks_tau_on_validation(toy):
     def predict(features, tau):
         return (features @ (toy.kernel / np.linalg.norm(toy.kernel, axis=0) ** tau)).argmax(1)

@@ -413,6 +413,7 @@ def test_the_matrix_of_another_library_is_taken_or_refused():
         metrics.accuracy(metrics.ConfusionState(jnp.ones((2, 3), jnp.int32)))
 
 
+@pytest.mark.slow
 def test_counts_of_int64_under_x64():
     counts = beyond_int32(np.random.default_rng(7), 3)
     with jax.enable_x64(True):

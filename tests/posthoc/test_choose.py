@@ -176,6 +176,7 @@ def test_ties_go_to_the_first_and_nan_comes_last_with_a_message(scores, value):
         assert error.get() is None
 
 
+@pytest.mark.slow
 def test_points_may_be_tables_and_the_value_has_the_grids_dtype():
     tables = jnp.asarray([[0.0, 0.0], [0.0, 3.0]], jnp.bfloat16)
     logits = jnp.array([[2.0, 0.0], [1.0, 0.0]], jnp.bfloat16)

@@ -57,6 +57,7 @@ def test_deferred_weights_act_from_four_fifths_of_the_training_on():
     assert np.all(deferred[after] != without[after])
 
 
+@pytest.mark.slow
 def test_progressive_weights_are_the_mix_of_two_arrays():
     """The first two losses: shares 0 and 1/10, with the step without weights between them."""
     table = np.asarray(training.hyper_of(COUNTS, weights="inverse").class_weights, np.float64)
