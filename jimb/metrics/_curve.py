@@ -110,6 +110,26 @@ def partial_area(curve: Curve, most: Pair) -> Pair:
     return _pairs.add(above, (jnp.float32(0.5), jnp.float32(0)))
 
 
+@compiled
+def area_error(curve: Curve) -> Array:
+    """At most how far the order inside the steps moves the area: the pairs that it is of, half."""
+    (same,) = _pairs.sums(_pairs.multiply(*curve.new))
+    return quotient((same, _pairs.multiply(*curve.total)))[0] / 2
+
+
+@compiled
+def precision_error(curve: Curve, value: Pair) -> Array:
+    """The same of the average precision, whose `value` has a step as one score.
+
+    At best all negatives of a step lie behind its positives, at worst before the first of them.
+    """
+    best = quotient((curve.after[0], _pairs.add(curve.after[0], curve.before[1])))
+    worst = quotient((curve.before[0], _pairs.add(curve.before[0], curve.after[1])))
+    ends = _pairs.sums(*(_pairs.multiply(curve.new[0], end) for end in (best, worst)))
+    upper, lower = (quotient((end, curve.total[0])) for end in ends)
+    return jnp.maximum(_pairs.subtract(upper, value)[0], _pairs.subtract(value, lower)[0])
+
+
 def _at_most(a: Pair, b: Pair) -> Bool[Array, "*any"]:
     return (a[0] < b[0]) | ((a[0] == b[0]) & (a[1] <= b[1]))
 

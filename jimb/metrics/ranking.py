@@ -5,16 +5,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jimb import _checks, _clock, _labels, _pairs
+from jimb import _checks, _clock, _labels
 from jimb._exports import exported
 from jimb._layout import laid_out_like
-from jimb._pairs import Pair
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float, Integer
 from jimb.metrics import _curve
-from jimb.metrics._compiled import compiled
 from jimb.metrics._ranking import inputs
-from jimb.metrics._sums import quotient
 
 __all__ = ["RankingMeasures", "RankingState", "compute", "init", "merge", "update"]
 
@@ -212,9 +209,9 @@ def compute(state: RankingState) -> RankingMeasures:
     precision, area = _curve.average_precision(curve), _curve.area(curve)
     return RankingMeasures(
         average_precision=_known(known, precision[0]),
-        average_precision_error=_known(known, _upwards(_precision_error(curve, precision))),
+        average_precision_error=_known(known, _upwards(_curve.precision_error(curve, precision))),
         roc_auc=_known(both, area[0]),
-        roc_auc_error=_known(both, _upwards(_area_error(curve))),
+        roc_auc_error=_known(both, _upwards(_curve.area_error(curve))),
     )
 
 
@@ -225,22 +222,6 @@ def _known(known: Array, value: Array) -> Float[Array, ""]:
 def _upwards(error: Array) -> Float[Array, ""]:
     """The error together with what float32 rounds off the number that it is of."""
     return error * (1 + 2.0**-20) + 2.0**-24
-
-
-@compiled
-def _area_error(curve: _curve.Curve) -> Array:
-    (same,) = _pairs.sums(_pairs.multiply(*curve.new))
-    return quotient((same, _pairs.multiply(*curve.total)))[0] / 2
-
-
-@compiled
-def _precision_error(curve: _curve.Curve, value: Pair) -> Array:
-    """With all negatives of a bin behind its positives, and with all before the first."""
-    best = quotient((curve.after[0], _pairs.add(curve.after[0], curve.before[1])))
-    worst = quotient((curve.before[0], _pairs.add(curve.before[0], curve.after[1])))
-    ends = _pairs.sums(*(_pairs.multiply(curve.new[0], end) for end in (best, worst)))
-    upper, lower = (quotient((end, curve.total[0])) for end in ends)
-    return jnp.maximum(_pairs.subtract(upper, value)[0], _pairs.subtract(value, lower)[0])
 
 
 def _bins(name: str, state: Any) -> int:

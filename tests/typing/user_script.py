@@ -13,7 +13,13 @@ from jax import Array
 
 import jimb
 from jimb.difficulty import DifficultyState
-from jimb.metrics import ConfusionState, Measures, ShotAccuracy, TallyState
+from jimb.metrics import (
+    ConfusionState,
+    Measures,
+    ShotAccuracy,
+    TallyState,
+    WeightedConfusionState,
+)
 
 LABELS = jnp.array([0, 0, 0, 0, 1, 1])
 LOGITS = jnp.array([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
@@ -62,6 +68,11 @@ def measures() -> None:
     assert_type(jimb.metrics.accuracy(jimb.metrics.merge(tally, tally)), Array)
     assert_type(jimb.metrics.balanced_accuracy(state), Array)
     assert_type(jimb.metrics.compute(state), Measures)
+    weighted = assert_type(jimb.metrics.init_weighted(2), WeightedConfusionState)
+    weighted = jimb.metrics.update(weighted, predictions, LABELS, weights=jnp.ones(6))
+    assert_type(assert_type(weighted, WeightedConfusionState).high, Array)
+    assert_type(jimb.metrics.mean_iou(weighted), Array)
+    assert_type(jimb.metrics.roc_auc(LOGITS[:, 1], LABELS), Array)
     assert_type(jimb.metrics.compute(state).macro_f1, Array)
     assert_type(jimb.metrics.shot_accuracy(state, [200, 5]), ShotAccuracy)
 
