@@ -37,6 +37,7 @@ def stacked(histories):
     return [np.stack(parts) for parts in zip(*histories, strict=True)]
 
 
+@pytest.mark.slow
 def test_every_epoch_is_compiled_once(page):
     for name in ("reweighted_epoch", "resampled_epoch", "two_branch_epoch"):
         assert page[name]._cache_size() == 1

@@ -14,6 +14,8 @@ from jimb import _labels
 from jimb._pairs import two_sum
 from jimb._typing import Array, Float, Integer
 
+_NONE = 2  # of a sum that vanished: of twice the smallest logarithm every loss and slope is 0
+
 
 def softmax_margin(
     logits: Float[Array, "*batch K"],
@@ -22,8 +24,8 @@ def softmax_margin(
 ) -> Float[Array, "*batch"]:
     """`u = logsumexp_{j≠y} z_j - z_y`, for a focal loss of this γ or for cross-entropy.
 
-    -inf if no other class has a finite logit. Labels outside [0, K) give a finite number of no
-    meaning.
+    Finite, and low enough for a loss of 0, if the other classes vanish beside the label. Labels
+    outside [0, K) give a finite number of no meaning.
     """
     # Cross-entropy is above 1e-37 as long as the others are less than 85 below the label: risen by
     # this, what vanishes of them is too little to count. With a large γ the loss is 0 long before,
@@ -42,7 +44,9 @@ def _margin(logits: Array, labels: Array, rise: Array) -> Array:
     risen, rest = two_sum(largest, -shift)
     # Neither a sum near its largest, exp(risen), nor one far below may lose digits or vanish.
     large = total > 1
-    log = jnp.log(jnp.where(large, total / jnp.exp(risen), total)) - jnp.where(large, 0, risen)
+    some = jnp.where(total > 0, total, 1)
+    log = jnp.log(jnp.where(large, some / jnp.exp(risen), some)) - jnp.where(large, 0, risen)
+    log = jnp.where(total > 0, log, _NONE * math.log(np.finfo(logits.dtype).tiny))
     target = jnp.squeeze(_labels.at_label(logits, labels), -1)
     return (largest - target) + jnp.where(jnp.isfinite(largest), log - rest, 0)
 

@@ -25,6 +25,7 @@ def left_in(folder):
     return json.loads((folder / "accelerator.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_quick_checks_pass_and_leave_two_tables(tmp_path):
     parts = "--parts", "values", "speed", "--minutes", "30"
     code = main(["--rehearse", *parts, "--only", *QUICK, "--out", str(tmp_path)])

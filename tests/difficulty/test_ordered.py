@@ -109,6 +109,7 @@ MORE = [(3, jnp.float16), (3, jnp.float32), (3, None), (100, jnp.float16), (100,
 MORE = [pytest.param(*row, marks=pytest.mark.slow) for row in MORE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_classes", "dtype"), STORES + MORE)
 def test_sums_are_the_same_bits_in_every_program(num_classes, dtype):
     logits, labels = passes(num_classes)

@@ -60,6 +60,7 @@ def test_class_weights(capsys):
     assert weighted - balanced > 0.05  # 0.09
 
 
+@pytest.mark.slow
 def test_focal_sweep(capsys):
     _, *rows, (cross_entropy, _, chosen) = numbers("02", capsys)
     assert len(rows) == 4
@@ -86,6 +87,7 @@ def test_difficulty(capsys):
     assert abs(default[2] - alike[2]) < 0.02  # 0.004: all have learnt by then
 
 
+@pytest.mark.slow
 def test_after_training(capsys):
     (half, half_cost), (chosen, chosen_cost), (adjusted, adjusted_cost) = numbers("05", capsys)
     assert adjusted - half > 0.07  # measured 0.11

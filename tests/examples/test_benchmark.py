@@ -131,6 +131,7 @@ def test_methods_train(task, name):
     assert recalls.mean() > 0.15  # it has begun to learn: guessing is 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["batches of half the classes", "label shuffling", "over-sampling"]
 )

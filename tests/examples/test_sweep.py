@@ -78,6 +78,7 @@ def test_a_factor_of_the_rate_is_the_rate(trials):
     np.testing.assert_array_equal(still, again)  # nothing was learnt
 
 
+@pytest.mark.slow
 def test_it_prints_the_table_and_draws_the_map(monkeypatch, capsys, tmp_path):
     figure, page = tmp_path / "new" / "map.png", tmp_path / "page.md"
     arguments = ["--x-values", "0", "2", "--y-values", "0", "0.99", "--seeds", "2", "--calls", "2"]

@@ -185,6 +185,7 @@ def test_points_may_be_tables_and_the_value_has_the_grids_dtype():
     np.testing.assert_array_equal(choice.value, [0, 3])
 
 
+@pytest.mark.slow
 def test_other_data_of_the_same_shape_compile_nothing():
     first, again = LOGITS[:200], LOGITS[200:]
     labels = jnp.asarray(LABELS)

@@ -148,6 +148,7 @@ def damages(path):
             yield f"flipped at {place}", bytes(flipped)
 
 
+@pytest.mark.slow
 def test_no_damage_goes_unnoticed(two, capsys):
     """Whatever file is damaged, what comes back is step 80, and a sentence says so."""
     damaged_files = 0

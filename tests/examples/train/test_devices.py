@@ -77,6 +77,7 @@ def test_any_number_of_devices_and_either_feed_give_the_same_training(digits, al
     check_equal(outcome, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "feed"),
     [(8, "device"), *(slow(8, "grain"), slow(1, "device"), slow(1, "grain"))],

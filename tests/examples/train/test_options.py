@@ -42,6 +42,7 @@ def test_long_tailed_digits_have_the_stated_sizes(digits):
     assert len(digits.train_labels) + len(digits.test_labels) == 1797
 
 
+@pytest.mark.slow
 def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "tensorboardX", None)  # as if it were not installed
