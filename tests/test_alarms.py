@@ -46,6 +46,7 @@ def test_under_jit_no_index_is_outside_and_no_nan_or_inf_comes_out(name):
     error.throw()
 
 
+@pytest.mark.slow
 def test_the_ends_of_the_parameters_raise_no_alarm():
     with jax.debug_nans(True), jax.debug_infs(True):
         for counts in ([6, 2, 1], jnp.array([6, 2, 1]), jnp.array([6, 0, 1])):

@@ -137,6 +137,7 @@ def test_weights_by_volume():
     assert np.all(np.abs(got - expected * squares) <= 6e-7 * sizes * squares + 2e-38)
 
 
+@pytest.mark.slow
 def test_second_derivatives_of_weights_are_finite():
     for name, values in (("beta", BETAS), ("volume", VOLUMES)):
         curved = jax.jit(jax.vmap(jax.jacobian(weights_by(name))))(np.array(values, np.float32))

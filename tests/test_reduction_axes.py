@@ -247,6 +247,7 @@ def large_batch_gradient(names):
     return x.T @ (p - positive) / max(positive.sum(), 1)
 
 
+@pytest.mark.slow
 def test_on_the_page_devices_and_micro_batches_give_the_gradient_of_the_large_batch(page):
     right = large_batch_gradient(page)
     assert len({int(part.sum()) for part in np.split(np.asarray(page["positive"]), 4)}) > 1

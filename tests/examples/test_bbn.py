@@ -52,6 +52,7 @@ def visits(powers, streams, num=600):
     return np.asarray(plans), np.stack([np.bincount(p, minlength=len(LABELS)) for p in plans])
 
 
+@pytest.mark.slow
 def test_the_reversed_branch_draws_each_class_in_proportion_to_1_over_its_size():
     _, (uniform, reversed_) = visits((1, -1), (0, 1))
     assert set(uniform) == {12}  # 600 of 50 images alike

@@ -93,6 +93,7 @@ def same(left, right):
     return all(a.tobytes() == b.tobytes() for a, b in zip(left, right, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stage", "learnt"), [("cRT", "output"), ("LWS", "scales")])
 def test_a_stage_changes_its_own_part_and_no_bit_of_the_others(trained, stage, learnt):
     before, after = (parts_of(trained.params[name]) for name in ("joint", stage))

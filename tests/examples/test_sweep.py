@@ -41,6 +41,7 @@ def test_what_is_chosen_by_is_neither_trained_on_nor_reported(trials):
         assert np.bincount(digits[half], minlength=10).min() >= 25
 
 
+@pytest.mark.slow
 def test_every_cell_is_its_own_training_in_one_trace(trials, grids, monkeypatch):
     """Six cells on eight devices: two devices train a cell that is there already."""
     traces = []

@@ -213,6 +213,7 @@ def test_a_single_class_of_a_sigmoid_loss_is_one_binary_problem():
         assert_finite(gradient, name)
 
 
+@pytest.mark.slow
 def test_a_single_example_has_the_loss_of_its_row_in_a_batch():
     """Measured 0: one rounding is allowed."""
 

@@ -455,6 +455,7 @@ def test_valid_counts_raise_no_alarm(alarm, transform):
     jax.block_until_ready(transform(metrics.shot_accuracy)(state_of(ONE_MISSED), groups))
 
 
+@pytest.mark.slow
 def test_checkify_hears_no_alarm_about_valid_counts():
     """Compiled in 400 seconds before, when each of 2500 numbers in between was checked."""
     check = jax.jit(checkify.checkify(metrics.compute, errors=checkify.all_checks))

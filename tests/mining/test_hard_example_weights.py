@@ -336,6 +336,7 @@ def assert_step(got, weights):
         np.testing.assert_allclose(one, other, rtol=2e-7, err_msg=name)
 
 
+@pytest.mark.slow
 @jit_and_eager
 def test_a_sharded_batch_is_mined_as_a_whole(transform, mesh):
     with jax.set_mesh(mesh):
