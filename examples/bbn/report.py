@@ -7,7 +7,7 @@ import numpy as np
 
 from examples.bbn.settings import Settings
 from examples.bbn.trials import Outcome
-from examples.report import paired, tables
+from examples.report import paired
 
 COLUMNS = ("balanced accuracy", "many-shot", "medium-shot", "few-shot")
 WIDTH = 100  # of a line of text
@@ -92,13 +92,7 @@ def describe(outcome: Outcome, settings: Settings) -> str:
 
 def table(outcome: Outcome) -> str:
     """Accuracies in per cent, and the paired difference to CE ± its standard error."""
-    baseline, *_ = outcome.measures.values()
-    rows = []
-    for name, ours in outcome.measures.items():
-        theirs = [None] * len(COLUMNS) if ours is baseline else baseline.T
-        cells = (paired.cell(*pair) for pair in zip(ours.T, theirs, strict=True))
-        rows.append([name, *cells])
-    return tables.markdown(["method", *COLUMNS], rows)
+    return paired.table(outcome.measures, COLUMNS)
 
 
 def findings(outcome: Outcome) -> list[str]:

@@ -103,13 +103,7 @@ def sizes(outcome: Outcome) -> str:
 
 def table(outcome: Outcome) -> str:
     """A row a method."""
-    baseline, *_ = outcome.measures.values()
-    rows = []
-    for name, ours in outcome.measures.items():
-        theirs = [None] * len(COLUMNS) if ours is baseline else baseline.T
-        cells = (paired.cell(*pair) for pair in zip(ours.T, theirs, strict=True))
-        rows.append([name, *cells])
-    return tables.markdown(["method", *COLUMNS], rows)
+    return paired.table(outcome.measures, COLUMNS)
 
 
 def findings(outcome: Outcome) -> list[str]:

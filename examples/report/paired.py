@@ -3,7 +3,11 @@
 A trial may lack a value (NaN): a precision where nothing was called an event. It is left out.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+
+from examples.report import tables
 
 
 def mean_and_error(values: np.ndarray) -> tuple[float, float]:
@@ -39,3 +43,13 @@ def cell(ours: np.ndarray, theirs: np.ndarray | None = None) -> str:
         return "–"
     moved = (np.nan, np.nan) if theirs is None else difference(ours, theirs)
     return f"{mean:.1f}" if np.isnan(moved[1]) else f"{mean:.1f} ({signed(*moved)})"
+
+
+def table(measures: Mapping[str, np.ndarray], columns: Sequence[str]) -> str:
+    """A row a method, of shares `[S, columns]`; the first is the baseline of the others."""
+    baseline, *_ = measures.values()
+    rows = []
+    for name, ours in measures.items():
+        theirs = [None] * len(columns) if ours is baseline else baseline.T
+        rows.append([name, *(cell(*pair) for pair in zip(ours.T, theirs, strict=True))])
+    return tables.markdown(["method", *columns], rows)

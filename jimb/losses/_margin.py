@@ -14,8 +14,6 @@ from jimb import _labels
 from jimb._pairs import two_sum
 from jimb._typing import Array, Float, Integer
 
-_NONE = 2  # of a sum that vanished: of twice the smallest logarithm every loss and slope is 0
-
 
 def softmax_margin(
     logits: Float[Array, "*batch K"],
@@ -46,7 +44,8 @@ def _margin(logits: Array, labels: Array, rise: Array) -> Array:
     large = total > 1
     some = jnp.where(total > 0, total, 1)
     log = jnp.log(jnp.where(large, some / jnp.exp(risen), some)) - jnp.where(large, 0, risen)
-    log = jnp.where(total > 0, log, _NONE * math.log(np.finfo(logits.dtype).tiny))
+    # A sum that vanished: so low that every loss and slope is 0, and no -inf for `debug_infs`.
+    log = jnp.where(total > 0, log, 2 * math.log(np.finfo(logits.dtype).tiny))
     target = jnp.squeeze(_labels.at_label(logits, labels), -1)
     return (largest - target) + jnp.where(jnp.isfinite(largest), log - rest, 0)
 

@@ -41,6 +41,19 @@ def unstored_focal(x, w, y):
     return jimb.weighted_mean(jimb.softmax_focal_loss(jimb.LinearLogits(x, w), y))
 
 
+def hessian_products(x, w, y):
+    """By the kernel, compiled alone."""
+
+    def gradient(w):
+        return jax.grad(lambda w: unstored_focal(x, w, y))(w)
+
+    products = {
+        "forward over reverse": lambda w, v: jax.jvp(gradient, (w,), (v,))[1],
+        "reverse over reverse": lambda w, v: jax.vjp(gradient, w)[1](v)[0],
+    }
+    return {f"jimb, {name}": jax.jit(f).lower(w, w).compile() for name, f in products.items()}
+
+
 def jax_cce():
     """The package of that name, where it is installed."""
     try:
@@ -73,7 +86,7 @@ def bench_head(race, torch, benchmark, shape):
     programs["jimb, focal"] = compiled(unstored_focal, *arrays)
     benchmark.extra_info["temporaries"] = {
         name: program.memory_analysis().temp_size_in_bytes
-        for name, program in {"jimb": ours, **programs}.items()
+        for name, program in {"jimb": ours, **programs, **hessian_products(*arrays)}.items()
     }
     others = {name: lambda program=program: program(*arrays) for name, program in programs.items()}
     if torch and hasattr(torch.nn.functional, "linear_cross_entropy"):
