@@ -1,14 +1,17 @@
 """The examples: `python -m examples.NAME` runs one, README.md lists them.
 
-Floors, from the lowest up: `data` and `report`; `training`, what all of them compile; then the
-programs, of which none imports another.
+Floors, from the lowest up: `data` and `report`; `training`, what the classifiers compile, and
+`dense`, what detection and segmentation do; then the programs, of which none imports another.
 """
 
 import importlib.util
 import sys
 
 # What the extra `examples` brings, by the names under which it is imported.
-EXTRA = ("equinox", "flax", "matplotlib", "optax", "orbax", "rdata", "sklearn", "tqdm", "tyro")
+EXTRA = (
+    *("PIL", "equinox", "flax", "matplotlib", "optax", "orbax"),
+    *("pycocotools", "rdata", "sklearn", "tqdm", "tyro"),
+)
 
 
 def check_extra() -> None:
