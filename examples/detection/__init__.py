@@ -1,0 +1,1 @@
+"""Where focal loss was made: `python -m examples.detection`."""
