@@ -9,6 +9,7 @@ from jimb import posthoc as posthoc
 from jimb import sampling as sampling
 from jimb._labels import class_counts as class_counts
 from jimb._labels import take_class as take_class
+from jimb._multi_hot import multi_hot_counts as multi_hot_counts
 from jimb._sweep import sweep as sweep
 from jimb.heads import DividedLogits as DividedLogits
 from jimb.heads import LinearLogits as LinearLogits
@@ -34,6 +35,7 @@ from jimb.losses import varifocal_loss as varifocal_loss
 from jimb.losses import vs_loss as vs_loss
 from jimb.reduction import weighted_mean as weighted_mean
 from jimb.weights import balanced_alpha as balanced_alpha
+from jimb.weights import balanced_pos_weight as balanced_pos_weight
 from jimb.weights import effective_number as effective_number
 from jimb.weights import effective_number_weights as effective_number_weights
 from jimb.weights import inverse_frequency_weights as inverse_frequency_weights

@@ -16,6 +16,7 @@ from jimb._effective_number import effective_number_of, inverse_of
 from jimb._fractions import not_fractions
 from jimb._pixel_weights import log_frequency_weights as log_frequency_weights
 from jimb._pixel_weights import median_frequency_weights as median_frequency_weights
+from jimb._pos_weight import balanced_pos_weight as balanced_pos_weight
 from jimb._typing import Array, ArrayLike, Float
 
 __all__ = [

@@ -31,10 +31,10 @@ What holds for all:
   `where` or a weight of 0, here or in `weighted_mean`, excludes it.
 """
 
+from jimb.losses._bias import one_vs_all_bias_init as one_vs_all_bias_init
 from jimb.losses._class_balanced import class_balanced_focal_loss as class_balanced_focal_loss
 from jimb.losses._class_balanced import class_balanced_sigmoid_loss as class_balanced_sigmoid_loss
 from jimb.losses._class_balanced import class_balanced_softmax_loss as class_balanced_softmax_loss
-from jimb.losses._class_balanced import one_vs_all_bias_init as one_vs_all_bias_init
 from jimb.losses._cosine import cosine_logits as cosine_logits
 from jimb.losses._dense_detection import quality_focal_loss as quality_focal_loss
 from jimb.losses._dense_detection import varifocal_loss as varifocal_loss

@@ -1,11 +1,8 @@
 """The class-balanced trio: a loss times `1 / E_n` of the true class, normalised to sum to K."""
 
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import DTypeLike
 
 from jimb import _checks, _labels
 from jimb._notice import noticed
@@ -146,39 +143,6 @@ def class_balanced_focal_loss(
     """
     focus = _checks.given("gamma", gamma)
     return _one_vs_all_loss(logits, labels, counts, beta=beta, gamma=focus, where=where)
-
-
-def one_vs_all_bias_init(
-    key: Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
-) -> Float[Array, "*any"]:
-    r"""The output bias `-log(K - 1)` of one-vs-all heads: each class starts at probability 1/K.
-
-    Without it the many negative terms dominate the first steps. It has the signature of a JAX
-    initializer, so Flax layers take it: `nnx.Linear(d, K, bias_init=jimb.one_vs_all_bias_init,
-    rngs=rngs)`.
-
-    Args:
-      key: not used.
-      shape: of the bias; K is its last entry.
-      dtype: of the bias.
-
-    Returns:
-      A constant array; zeros for K = 1.
-
-    Raises:
-      ValueError: the shape is empty.
-
-    Example:
-      >>> import jax, jimb
-      >>> print(jimb.one_vs_all_bias_init(jax.random.key(0), (3,)))
-      [-0.6931472 -0.6931472 -0.6931472]
-
-    Reference:
-      Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019.
-    """
-    if not shape or shape[-1] < 1:
-        raise ValueError(f"shape must end in the number of classes, got {shape}.")
-    return jnp.full(shape, -math.log(max(shape[-1] - 1, 1)), dtype)
 
 
 def _one_vs_all_loss(

@@ -11,6 +11,7 @@ from jimb.sampling._class_plans import oversample_plan as oversample_plan
 from jimb.sampling._class_plans import undersample_plan as undersample_plan
 from jimb.sampling._epoch_plan import epoch_plan as epoch_plan
 from jimb.sampling._interpolate import interpolate_within_class as interpolate_within_class
+from jimb.sampling._repeat_factors import repeat_factors as repeat_factors
 from jimb.sampling._weights import class_power as class_power
 from jimb.sampling._weights import clip_quantile as clip_quantile
 from jimb.sampling._weights import mix_uniform as mix_uniform
