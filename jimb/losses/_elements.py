@@ -29,6 +29,11 @@ def prepare(
     return jnp.where(mask.reshape(mask.shape + (1,) * (logits.ndim - mask.ndim)), logits, 0)
 
 
+def is_plain_zero(value: Any) -> bool:
+    """Whether an option is switched off, by a number of Python."""
+    return isinstance(value, int | float) and value == 0
+
+
 def focusing(
     gamma: ArrayLike, batch: tuple[int, ...], dtype: jnp.dtype, *, per_class: bool
 ) -> Array:
@@ -41,9 +46,12 @@ def focusing(
 
 
 def unit_elements(
-    logits: ArrayLike, labels: ArrayLike, where: ArrayLike | None
+    logits: ArrayLike,
+    labels: ArrayLike,
+    where: ArrayLike | None,
+    smoothing: ArrayLike | None = None,
 ) -> tuple[Array, Array, Array]:
-    """`(logits as given, z, y)` with z and y in compute precision.
+    """`(logits as given, z, y)` with z and y in compute precision; y is `(1 - ε)·y + ε/2`.
 
     A label that is not valid has logit NaN. What is masked is a negative far below 0: its loss and
     its gradient are exactly 0.
@@ -59,8 +67,11 @@ def unit_elements(
     z = nan_unless(valid, given.astype(dtype))
     # Not clip: at exactly 0 and 1 the derivative with respect to y must pass.
     y = jnp.where(y < 0, 0, jnp.where(y > 1, 1, y))
+    if smoothing is not None:
+        epsilon = _checks.scalar("label_smoothing", smoothing, 0.0, 1.0, dtype=dtype)
+        y = (1 - epsilon) * y + epsilon / 2
     if mask is not None:
-        z = jnp.where(mask, z, _FAR)
+        z, y = jnp.where(mask, z, _FAR), jnp.where(mask, y, 0)
     return given, z, y
 
 

@@ -25,13 +25,18 @@ def softmax_logits(logits: Any, labels: ArrayLike) -> Logits:
 
 def stored_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*any"]:
     """The logits as an array; TypeError if they are in the labels' place, or unstored."""
+    array = stored(logits, "this loss", "take a softmax loss, or, of LinearLogits, .to_array()")
+    _not_swapped(array, labels)
+    return _checks.floating("logits", array)
+
+
+def stored(logits: Any, what: str, advice: str = "of LinearLogits take .to_array()") -> Any:
+    """The logits; TypeError if they are unstored."""
     if isinstance(logits, Head):
         raise TypeError(
-            f"this loss needs an array of logits, got {type(logits).__name__}; take a softmax "
-            "loss, or, of LinearLogits, .to_array()."
+            f"{what} needs an array of logits, got {type(logits).__name__}; {advice}."
         )
-    _not_swapped(logits, labels)
-    return _checks.floating("logits", logits)
+    return logits
 
 
 def softmax_labels(

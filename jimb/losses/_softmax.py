@@ -8,9 +8,9 @@ from jimb._typing import Array, ArrayLike, Float, Typed
 from jimb.heads._affine import affine
 from jimb.heads._head import Head, Logits, LogitsLike
 from jimb.heads._read import masked, sums
-from jimb.losses._elements import finish, focusing, prepare
+from jimb.losses._elements import finish, focusing, is_plain_zero, prepare
 from jimb.losses._focal import focal_of_margin
-from jimb.losses._given_labels import softmax_labels, softmax_logits
+from jimb.losses._given_labels import softmax_labels, softmax_logits, stored
 from jimb.losses._margin import softmax_margin
 from jimb.losses._of_head import margin_of, smoothed_loss_of
 from jimb.losses._smoothing import smoothed_loss
@@ -57,11 +57,10 @@ def softmax_cross_entropy_loss(
     Reference:
       Smoothing: Szegedy et al., Rethinking the Inception Architecture, CVPR 2016.
     """
-    smoothed = not (isinstance(label_smoothing, int | float) and label_smoothing == 0)
     return softmax_loss(
         logits,
         labels,
-        smoothing=label_smoothing if smoothed else None,
+        smoothing=None if is_plain_zero(label_smoothing) else label_smoothing,
         class_weights=class_weights,
         where=where,
     )
@@ -72,18 +71,22 @@ def softmax_focal_loss(
     labels: ArrayLike,
     *,
     gamma: ArrayLike = 2.0,
+    label_smoothing: ArrayLike = 0.0,
     class_weights: ArrayLike | None = None,
     where: ArrayLike | None = None,
 ) -> Float[Array, "*batch"]:
     r"""Softmax focal loss, `-(1 - p_t)^γ log p_t`; soft labels `-Σ_c y_c (1 - p_c)^γ log p_c`.
 
     γ = 0 is cross-entropy. `p_t` is that of the unweighted cross-entropy. Soft labels differ from
-    `sigmoid_focal_loss`, whose `p_t` mixes the two classes.
+    `sigmoid_focal_loss`, whose `p_t` mixes the two classes. Smoothing makes soft labels,
+    `(1 - ε)·y + ε/K`, as Keras does.
 
     Args:
-      logits: `[..., K]`, floating point. -inf on a non-target class removes the class.
+      logits: `[..., K]`, floating point. -inf on a non-target class removes the class; with
+        smoothing every class is a target, so that the loss is inf.
       labels: integers `[...]`, or float soft labels `[..., K]`.
       gamma: γ ≥ 0, a scalar or one per example `[...]`; may be traced.
+      label_smoothing: ε in [0, 1]; may be traced. It needs stored logits.
       class_weights: `[K]`, ≥ 0, multiplies each class term.
       where: booleans `[...]`; False gives loss 0 and gradient 0, whatever logits and label are.
 
@@ -92,10 +95,10 @@ def softmax_focal_loss(
       labels of which one is outside [-0.01, 1.01].
 
     Raises:
-      TypeError: logits are not floating point, labels neither integer nor floating, or `where`
-        is not boolean.
-      ValueError: shapes do not fit, γ or a class weight is negative (traced: NaN and a checkify
-        message), or labels of Python or NumPy are wrong where nothing is traced.
+      TypeError: logits are not floating point, or not stored and labels are smoothed, labels are
+        neither integer nor floating, or `where` is not boolean.
+      ValueError: shapes do not fit, γ or a class weight is negative or ε outside [0, 1] (traced:
+        NaN and a checkify message), or labels of Python or NumPy are wrong where nothing is traced.
 
     Example:
       >>> import jax, jax.numpy as jnp, jimb
@@ -109,8 +112,14 @@ def softmax_focal_loss(
     Reference:
       Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
     """
-    focus = _checks.given("gamma", gamma)
-    return softmax_loss(logits, labels, gamma=focus, class_weights=class_weights, where=where)
+    return softmax_loss(
+        logits,
+        labels,
+        gamma=_checks.given("gamma", gamma),
+        smoothing=None if is_plain_zero(label_smoothing) else label_smoothing,
+        class_weights=class_weights,
+        where=where,
+    )
 
 
 def softmax_loss(
@@ -137,7 +146,7 @@ def softmax_loss(
     hard = jnp.issubdtype(labels.dtype, jnp.integer)
     focus = epsilon = None
     if gamma is not None:
-        focus = focusing(gamma, batch, dtype, per_class=not hard)
+        focus = focusing(gamma, batch, dtype, per_class=not hard or smoothing is not None)
     if smoothing is not None:
         epsilon = _checks.scalar("label_smoothing", smoothing, 0.0, 1.0, dtype=dtype)
     if not hard:
@@ -149,7 +158,7 @@ def softmax_loss(
         return finish(losses, valid, mask, given.dtype)
     safe, valid = _labels.in_range(labels, given.shape[-1])
     if epsilon is not None:
-        losses = _smoothed(given, safe, mask, table, epsilon)
+        losses = _smoothed(given, safe, mask, table, epsilon, focus)
         return finish(losses, valid, mask, given.dtype)
     own = None if margins is None else _labels.look_up(margins, safe)
     if isinstance(given, Head):
@@ -171,8 +180,13 @@ def _smoothed(
     mask: Array | None,
     table: Array | None,
     epsilon: Array,
+    focus: Array | None,
 ) -> Array:
     num_classes = logits.shape[-1]
+    if focus is not None:
+        z = prepare(stored(logits, "label_smoothing of a focal loss"), mask)
+        targets = jnp.where(_labels.one_hot(safe, z), 1 - epsilon, 0) + epsilon / num_classes
+        return softmax_soft_loss(z, targets, table, focus)
     peak = 1 - epsilon if table is None else (1 - epsilon) * _labels.look_up(table, safe)
     peak, spread = jnp.broadcast_to(peak, safe.shape), epsilon / num_classes
     if not isinstance(logits, Head):

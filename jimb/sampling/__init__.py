@@ -12,6 +12,9 @@ from jimb.sampling._class_plans import undersample_plan as undersample_plan
 from jimb.sampling._epoch_plan import epoch_plan as epoch_plan
 from jimb.sampling._interpolate import interpolate_within_class as interpolate_within_class
 from jimb.sampling._repeat_factors import repeat_factors as repeat_factors
+from jimb.sampling._stratified_batches import stratified_batches as stratified_batches
+from jimb.sampling._subset_plan import inclusion_probabilities as inclusion_probabilities
+from jimb.sampling._subset_plan import subset_plan as subset_plan
 from jimb.sampling._weights import class_power as class_power
 from jimb.sampling._weights import clip_quantile as clip_quantile
 from jimb.sampling._weights import mix_uniform as mix_uniform

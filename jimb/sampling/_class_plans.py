@@ -1,24 +1,20 @@
-"""Plans from labels alone: every class cut to a number of visits, raised to it, or both.
+"""Plans from labels alone: every class cut to a number of visits, raised to it, or both."""
 
-Class c of n_c examples is to have t_c visits, known on the host. Each of its examples then has
-`⌊t_c / n_c⌋`, and `t_c mod n_c` of them, a random subset, one more.
-"""
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jimb import _checks
 from jimb._typing import Array, ArrayLike, Integer
-from jimb.sampling._class_order import by_class
-from jimb.sampling._host_labels import counted_labels
+from jimb.sampling._class_visits import drawn_again, planned
+from jimb.sampling._host_labels import counted_labels, targets_per_class
 from jimb.sampling._keys import one_key
-from jimb.sampling._repeated import repeated
-from jimb.sampling._shuffle import shuffled
 
 
 def undersample_plan(
-    key: Array, labels: ArrayLike, num_classes: int, *, per_class: int | None = None
+    key: Array,
+    labels: ArrayLike,
+    num_classes: int,
+    *,
+    per_class: int | ArrayLike | None = None,
+    replacement: bool = False,
 ) -> Integer[Array, " num"]:
     """Positions to visit in one epoch: every class cut to the smallest one, in random order.
 
@@ -31,16 +27,19 @@ def undersample_plan(
       labels: integers in [0, K), `[N]`: NumPy, a list, or a device array, which is copied to the
         host. Not traced.
       num_classes: K.
-      per_class: t, a Python int; a class of fewer examples keeps them all.
+      per_class: t, a Python int, or integers `[K]`, one per class, which are known on the host; a
+        class of fewer examples keeps them all.
+      replacement: whether the visits of a class that is cut are drawn independently, so that an
+        example may have several, or none. Others keep each example once.
 
     Returns:
       int32 positions in [0, N), `[Σ_c min(n_c, t)]`.
 
     Raises:
-      TypeError: `key` is no key, labels are traced or not integers, or `num_classes` or `per_class`
+      TypeError: `key` is no key, labels or `per_class` are traced or not integers, or `num_classes`
         is not an int.
-      ValueError: labels are not `[N]` or lie outside [0, K), or `num_classes` or `per_class` is
-        below 1.
+      ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` or `per_class` is below
+        1, or, of targets per class, one is negative, or nothing is left.
 
     Example:
       >>> import jax, jimb
@@ -50,12 +49,14 @@ def undersample_plan(
     """
     key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
-    target = _target(per_class, int(counts[counts > 0].min()))
-    return _planned(key, values, counts, np.minimum(counts, target))
+    smallest = int(counts[counts > 0].min())
+    target = smallest if per_class is None else targets_per_class(per_class, num_classes)
+    make = drawn_again if replacement else planned
+    return make(key, values, counts, np.minimum(counts, target))
 
 
 def oversample_plan(
-    key: Array, labels: ArrayLike, num_classes: int, *, per_class: int | None = None
+    key: Array, labels: ArrayLike, num_classes: int, *, per_class: int | ArrayLike | None = None
 ) -> Integer[Array, " num"]:
     """Positions to visit in one epoch: every class raised to the largest one, in random order.
 
@@ -70,16 +71,18 @@ def oversample_plan(
       labels: integers in [0, K), `[N]`: NumPy, a list, or a device array, which is copied to the
         host. Not traced.
       num_classes: K.
-      per_class: t, a Python int; a class of more examples keeps each of them once.
+      per_class: t, a Python int, or integers `[K]`, one per class, which are known on the host; a
+        class of more examples keeps each of them once.
 
     Returns:
       int32 positions in [0, N), `[Σ_c max(n_c, t)]` over the classes that have examples.
 
     Raises:
-      TypeError: `key` is no key, labels are traced or not integers, or `num_classes` or `per_class`
+      TypeError: `key` is no key, labels or `per_class` are traced or not integers, or `num_classes`
         is not an int.
       ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` or `per_class` is below
-        1, or the plan would have 2³¹ positions or more.
+        1, or, of targets per class, one is negative, above 0 where a class has no examples, or
+        nothing is left, or the plan would have 2³¹ positions or more.
 
     Example:
       >>> import jax, jimb
@@ -89,34 +92,38 @@ def oversample_plan(
     """
     key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
-    target = _target(per_class, int(counts.max()))
-    return _planned(key, values, counts, np.where(counts > 0, np.maximum(counts, target), 0))
+    if per_class is None:
+        target = int(counts.max())
+    else:
+        target = targets_per_class(per_class, num_classes, filled=counts > 0)
+    return planned(key, values, counts, np.where(counts > 0, np.maximum(counts, target), 0))
 
 
 def balanced_plan(
-    key: Array, labels: ArrayLike, num_classes: int, *, per_class: int
+    key: Array, labels: ArrayLike, num_classes: int, *, per_class: int | ArrayLike
 ) -> Integer[Array, " num"]:
     """Positions to visit in one epoch: every class cut or raised to `per_class`, in random order.
 
     Larger classes are cut as by `undersample_plan`, smaller ones raised as by `oversample_plan`:
-    every class that has examples has exactly `per_class` visits, and each of its examples
-    `⌊per_class / n_c⌋` or `⌈per_class / n_c⌉`.
+    every class that has examples has exactly t visits, `per_class`, and each of its examples
+    `⌊t / n_c⌋` or `⌈t / n_c⌉`. Of targets per class, 0 leaves a class out.
 
     Args:
       key: a key from `jax.random.key`; may be traced.
       labels: integers in [0, K), `[N]`: NumPy, a list, or a device array, which is copied to the
         host. Not traced.
       num_classes: K.
-      per_class: visits of each class, a Python int.
+      per_class: t, a Python int, or integers `[K]`, one per class, which are known on the host.
 
     Returns:
-      int32 positions in [0, N), `[K'·per_class]` for K' classes that have examples.
+      int32 positions in [0, N), `[Σ_c t_c]` over the classes that have examples.
 
     Raises:
-      TypeError: `key` is no key, labels are traced or not integers, or `num_classes` or `per_class`
+      TypeError: `key` is no key, labels or `per_class` are traced or not integers, or `num_classes`
         is not an int.
       ValueError: labels are not `[N]` or lie outside [0, K), `num_classes` or `per_class` is below
-        1, or the plan would have 2³¹ positions or more.
+        1, or, of targets per class, one is negative, above 0 where a class has no examples, or
+        nothing is left, or the plan would have 2³¹ positions or more.
 
     Example:
       >>> import jax, jimb
@@ -124,11 +131,14 @@ def balanced_plan(
       >>> plan = jimb.sampling.balanced_plan(jax.random.key(0), labels, 2, per_class=3)
       >>> print(plan)
       [3 4 5 1 4 2]
+      >>> plan = jimb.sampling.balanced_plan(jax.random.key(0), labels, 2, per_class=[1, 4])
+      >>> print(plan)
+      [3 5 4 5 4]
     """
     key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
-    target = _checks.size("per_class", per_class)
-    return _planned(key, values, counts, np.where(counts > 0, target, 0))
+    target = targets_per_class(per_class, num_classes, filled=counts > 0)
+    return planned(key, values, counts, np.where(counts > 0, target, 0))
 
 
 def label_shuffle_plan(
@@ -171,47 +181,4 @@ def label_shuffle_plan(
     key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
     targets = np.where(counts > 0, counts.max(), 0)
-    return _planned(key, values, counts, targets, fresh=not as_published)
-
-
-def _target(per_class: int | None, otherwise: int) -> int:
-    return otherwise if per_class is None else _checks.size("per_class", per_class)
-
-
-def _planned(
-    key: Array, labels: np.ndarray, counts: np.ndarray, targets: np.ndarray, *, fresh: bool = True
-) -> Integer[Array, " num"]:
-    """The plan of `targets[c]` visits to class c; `fresh` chooses anew who has an extra one."""
-    num = int(targets.sum())
-    if num >= 2**31:
-        raise ValueError(
-            f"the plan would have {num} positions, and must have fewer than 2**31; raise the "
-            "classes to fewer, with per_class of oversample_plan or balanced_plan."
-        )
-    begins = np.cumsum(counts) - counts
-    times, extra = np.divmod(targets, np.maximum(counts, 1))
-    tables = (table.astype(np.int32) for table in (begins, times, extra))
-    plan: Array = _drawn(key, labels, *tables, num=num, fresh=fresh)
-    return plan
-
-
-@jax.jit(static_argnames=("num", "fresh"))  # a caller without jit compiles it once
-def _drawn(
-    key: Array,
-    labels: Integer[Array, " N"] | np.ndarray,
-    begins: Integer[Array, " K"] | np.ndarray,
-    times: Integer[Array, " K"] | np.ndarray,
-    extra: Integer[Array, " K"] | np.ndarray,
-    *,
-    num: int,
-    fresh: bool,
-) -> Integer[Array, " num"]:
-    """Everyone in a class `times` times, and the first `extra` in its order once more."""
-    class_key, order_key = jax.random.split(key)
-    classes, members = by_class(class_key if fresh else None, jnp.asarray(labels))
-    begins, times, extra = (
-        jnp.asarray(x).at[classes].get(mode="promise_in_bounds") for x in (begins, times, extra)
-    )
-    rank = jnp.arange(classes.shape[0], dtype=jnp.int32) - begins
-    visits = times + (rank < extra).astype(jnp.int32)
-    return shuffled(order_key, members.at[repeated(visits, num)].get(mode="promise_in_bounds"))
+    return planned(key, values, counts, targets, fresh=not as_published)

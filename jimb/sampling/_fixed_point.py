@@ -26,7 +26,7 @@ def expected_counts(
         whole, fraction = _from_float64(weights, num)
     else:
         whole, fraction = _from_float32(weights, num)
-    settled: tuple[Array, Array] = _settle(whole, fraction)
+    settled: tuple[Array, Array] = settle(whole, fraction)
     return settled
 
 
@@ -40,7 +40,7 @@ def running_sum(x: Integer[Array, " N"]) -> Integer[Array, " N"]:
 
 
 @jax.jit
-def _settle(
+def settle(
     whole: Integer[Array, " N"], fraction: UInt32[Array, " N"]
 ) -> tuple[Integer[Array, " N"], UInt32[Array, " N"]]:
     """Spreads over some fractions, a unit or so each, what rounding left of an integer sum.
@@ -69,8 +69,19 @@ def _add(
 
 def _from_float64(weights: Any, num: int) -> tuple[Array, Array]:
     xp = np if isinstance(weights, np.ndarray) else jnp
-    scaled = weights / xp.max(weights)
-    counts = scaled * (num / xp.sum(scaled))
+    return fixed64(shares64(weights, num, xp), xp)
+
+
+def shares64(weights: Any, num: Any, xp: Any) -> Any:
+    """`num·w_i / Σw` of float64, 0 if all are 0."""
+    largest = xp.max(weights)
+    scaled = weights / xp.where(largest == 0, 1, largest)
+    total = xp.sum(scaled)
+    return scaled * (num / xp.where(total == 0, 1, total))
+
+
+def fixed64(counts: Any, xp: Any) -> tuple[Array, Array]:
+    """Counts as whole numbers and units of 2⁻³²."""
     whole = xp.floor(counts)
     units = xp.round((counts - whole) * 2.0**32)
     whole, units = xp.where(units >= 2.0**32, whole + 1, whole), units % 2.0**32
@@ -79,10 +90,22 @@ def _from_float64(weights: Any, num: int) -> tuple[Array, Array]:
 
 @jax.jit(static_argnames="num")
 def _from_float32(weights: Float[Array, " N"], num: int) -> tuple[Array, Array]:
+    num_high = float(np.float32(num))
+    return fixed(shares(weights, (jnp.float32(num_high), jnp.float32(num - num_high))))
+
+
+def shares(weights: Float[Array, " N"], num: Pair) -> Pair:
+    """`num·w_i / Σw`, 0 if all are 0."""
     _, exponent = jnp.frexp(jnp.max(weights))
     half = exponent // 2  # in two steps: 2^-exponent alone may overflow
     scaled = jnp.ldexp(jnp.ldexp(weights, -half), half - exponent)
-    high, low = _times(scaled, _divide(num, _exact_sum(scaled)))
+    high, low = _exact_sum(scaled)
+    return _times(scaled, _divide(num, (jnp.where(high == 0, 1, high), low)))
+
+
+def fixed(counts: Pair) -> tuple[Array, Array]:
+    """Counts as whole numbers and units of 2⁻³²."""
+    high, low = counts
     whole = jnp.floor(high)
     units = jnp.round((high - whole) * 2.0**32).astype(jnp.uint32)
     low_whole = jnp.round(low)
@@ -116,9 +139,8 @@ def _times(a: Array, b: Pair) -> Pair:
     return two_sum(high, low + a * b[1])
 
 
-def _divide(num: int, by: Pair) -> Pair:
-    num_high = float(np.float32(num))
-    quotient = jnp.float32(num_high) / by[0]
+def _divide(num: Pair, by: Pair) -> Pair:
+    quotient = num[0] / by[0]
     high, low = _times(quotient, by)
-    remainder = (jnp.float32(num_high) - high) + (jnp.float32(num - num_high) - low)
+    remainder = (num[0] - high) + (num[1] - low)
     return two_sum(quotient, remainder / by[0])

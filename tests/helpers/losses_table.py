@@ -27,8 +27,9 @@ def softmax_oracle(z, y, gamma=0.0, class_weights=1.0, label_smoothing=0.0):
     return -np.sum(class_weights * y * (1 - p) ** gamma * np.log(p), axis=-1)
 
 
-def sigmoid_oracle(z, y, gamma=0.0, alpha=None, pos_weight=1.0):
+def sigmoid_oracle(z, y, gamma=0.0, alpha=None, pos_weight=1.0, label_smoothing=0.0):
     """`-α_t (1 - p_t)^γ (w₊ y log p + (1 - y) log(1 - p))`."""
+    y = (1 - label_smoothing) * y + label_smoothing / 2
     p = 1 / (1 + np.exp(-z))
     p_t = y * p + (1 - y) * (1 - p)
     alpha_t = 1.0 if alpha is None else y * alpha + (1 - y) * (1 - alpha)
@@ -143,6 +144,8 @@ CB_SOFTMAX, CB_SIGMOID, CB_FOCAL = [
 SMOOTHING_AND_WEIGHTS = {"label_smoothing": 0.1, "class_weights": WEIGHTS}
 GAMMA_AND_WEIGHTS = {"gamma": 1.5, "class_weights": WEIGHTS}
 GAMMA_AND_ALPHA = {"gamma": 2.0, "alpha": 0.25}
+GAMMA_AND_SMOOTHING = {"gamma": 1.5, "label_smoothing": 0.1}
+ALL_OF_FOCAL = {**GAMMA_AND_WEIGHTS, "label_smoothing": 0.1}
 BALANCED = with_counts(jimb.balanced_softmax_loss)
 LDAM, VS = with_counts(jimb.ldam_loss), with_counts(jimb.vs_loss)
 ASYMMETRIC = jimb.sigmoid_asymmetric_loss
@@ -160,11 +163,14 @@ LOSSES = [
     Loss("softmax_focal_weights", FOCAL, softmax_oracle, "class", GAMMA_AND_WEIGHTS),
     Loss("softmax_focal_soft", FOCAL, softmax_oracle, "soft", {"gamma": 2.0}),
     Loss("softmax_focal_soft_weights", FOCAL, softmax_oracle, "soft", GAMMA_AND_WEIGHTS),
+    Loss("softmax_focal_smoothing", FOCAL, softmax_oracle, "class", ALL_OF_FOCAL),
+    Loss("softmax_focal_soft_smoothing", FOCAL, softmax_oracle, "soft", GAMMA_AND_SMOOTHING),
     Loss("sigmoid_ce", BCE, sigmoid_oracle, "binary"),
     Loss("sigmoid_ce_pos_weight", BCE, sigmoid_oracle, "partial", {"pos_weight": WEIGHTS}),
     Loss("sigmoid_focal", SIGMOID_FOCAL, sigmoid_oracle, "binary", {"gamma": 2.0}),
     Loss("sigmoid_focal_alpha", SIGMOID_FOCAL, sigmoid_oracle, "binary", GAMMA_AND_ALPHA),
     Loss("sigmoid_focal_soft_alpha", SIGMOID_FOCAL, sigmoid_oracle, "partial", GAMMA_AND_ALPHA),
+    Loss("sigmoid_focal_smoothing", SIGMOID_FOCAL, sigmoid_oracle, "binary", GAMMA_AND_SMOOTHING),
     Loss("class_balanced_softmax", CB_SOFTMAX, class_balanced_softmax_oracle, "class"),
     Loss("class_balanced_sigmoid", CB_SIGMOID, class_balanced_sigmoid_oracle, "class"),
     Loss("class_balanced_focal", CB_FOCAL, class_balanced_sigmoid_oracle, "class", {"gamma": 2.0}),

@@ -5,8 +5,12 @@ import pytest
 from tests.helpers.losses_table import LOSSES
 
 
+SLOW = {"softmax_focal_smoothing", "softmax_focal_soft_smoothing", "sigmoid_focal_smoothing"}
+
+
 def over(losses):
-    return pytest.mark.parametrize("loss", losses, ids=lambda loss: loss.name)
+    rows = [pytest.param(x, marks=[pytest.mark.slow] * (x.name in SLOW), id=x.name) for x in losses]
+    return pytest.mark.parametrize("loss", rows)
 
 
 all_losses = over(LOSSES)
