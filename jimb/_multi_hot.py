@@ -59,13 +59,16 @@ def multi_hot_counts(
     axes = tuple(range(given.ndim - 1))
     mask = _mask(where, given.shape)
     if _labels.on_host(labels, where):
-        kept = True if where is None else np.asarray(mask)
-        raise_if_wrong(np.asarray(given), kept)
-        exact = np.float64 if np.issubdtype(given.dtype, np.floating) else np.int64
-        return np.sum(given, axes, dtype=exact, where=kept)
+        host = np.asarray(given)
+        kept = True if mask is None else _with_classes(np.asarray(mask), host)
+        raise_if_wrong(host, kept)
+        exact = np.float64 if jnp.issubdtype(host.dtype, jnp.floating) else np.int64
+        counts: np.ndarray = np.asarray(np.sum(np.clip(host, 0, 1).astype(exact), axes, where=kept))
+        return counts
     array = jnp.asarray(given)
     if mask is not None:
-        array = jnp.where(laid_out_like(mask, array), array, jnp.zeros((), array.dtype))
+        kept = _with_classes(laid_out_like(mask, array), array)
+        array = jnp.where(kept, array, jnp.zeros((), array.dtype))
     return _device_counts(array, axes)
 
 
@@ -85,8 +88,9 @@ def multi_hot(labels: Any) -> Array | np.ndarray:
 def valid(labels: Any) -> Any:
     """Which labels are 0 or 1, or, of floats, in between."""
     if jnp.issubdtype(labels.dtype, jnp.floating):
-        return _labels.soft_valid(labels)
-    return (labels == 0) | (labels == 1)
+        return (labels >= -0.01) & (labels <= 1.01)  # but for rounding, as of the losses
+    ones = labels.astype(bool)
+    return ~ones | (labels == ones.astype(labels.dtype))
 
 
 def _device_counts(array: Array, axes: tuple[int, ...]) -> Array:
@@ -111,15 +115,18 @@ def _device_counts(array: Array, axes: tuple[int, ...]) -> Array:
 BAD = "labels must be 0 or 1, or floats in [0, 1]; some were not: dropped, or a count of NaN."
 
 
-def _mask(where: ArrayLike | None, shape: tuple[int, ...]) -> Bool[Array, "*any K"] | None:
-    """`where` with the axes of the labels."""
+def _mask(where: ArrayLike | None, shape: tuple[int, ...]) -> Bool[Array, "*any"] | None:
+    """`where`, one per example or one per label."""
     if where is None:
         return None
     mask = _checks.boolean("where", where)
-    if mask.shape == shape[:-1]:
-        return jnp.expand_dims(mask, -1)
-    _checks.same_shape("where", mask, shape, "labels, or without its last axis")
+    if mask.shape != shape[:-1]:
+        _checks.same_shape("where", mask, shape, "labels, or without its last axis")
     return mask
+
+
+def _with_classes(mask: Any, labels: Any) -> Any:
+    return mask if mask.ndim == labels.ndim else mask[..., None]
 
 
 def raise_if_wrong(labels: np.ndarray, kept: Any) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jimb import _checks
 from jimb._class_numbers import checked, checked_counts, namespace, per_class, result_dtype
 from jimb._fractions import not_fractions
 from jimb._report import report
@@ -62,12 +61,12 @@ def positives_and_negatives(
     xp, counts, num_examples = namespace(counts, "num_examples", num_examples)
     n = checked_counts(not_fractions(counts), xp, allow_empty)
     total = checked("num_examples", num_examples, 0.0, _LARGEST, xp)
-    total = per_class("num_examples", total, n, xp)
+    total = per_class("num_examples", total, n, xp) + 0 * n
     rest = total - n
     if xp is np:
         if (rest < 0).any():
             c = np.flatnonzero(rest < 0)[0]
-            raise ValueError(f"{_TOO_MANY}, got {counts[c]} of {num_examples} in class {c}.")
+            raise ValueError(f"{_TOO_MANY}, got {n[c]:g} of {total[c]:g} in class {c}.")
         return xp, n, rest
     if _fits_int(counts) and _fits_int(num_examples):
         # Of integers exactly, where float32 has lost the last digits of both.

@@ -2,6 +2,7 @@
 
 FORMULAS: dict[str, str | tuple[str, ...]] = {
     "jimb.class_counts": r"n_c = \sum_i m_i \, [y_i = c]",
+    "jimb.multi_hot_counts": r"n_c = \sum_i m_{ic} \, y_{ic}",
     "jimb.take_class": r"t_y \quad\text{or}\quad \sum_c y_c \, t_c",
     "jimb.weighted_mean": r"\frac{\sum_i m_i w_i v_i}{\sum_i m_i w_i}",
     "jimb.sweep": r"\big\{\, f(a, b) : a \in A,\; b \in B \,\big\}",
@@ -26,6 +27,7 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
     ),
     "jimb.single_class_weight": r"w_c = \begin{cases} m & c = k \\ 1 & c \neq k \end{cases}",
     "jimb.balanced_alpha": r"\alpha = \frac{n_-}{n_+ + n_-}",
+    "jimb.balanced_pos_weight": r"w_c = \frac{N - n_c}{n_c}",
     "jimb.softmax_cross_entropy_loss": (
         r"-\sum_c w_c \, y_c \log p_c",
         r"p = \operatorname{softmax}(z)",
@@ -71,7 +73,10 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"-w_y \sum_c (1 - p_c^t)^{\gamma} \log p_c^t",
         r"w_c \propto \frac{1 - \beta}{1 - \beta^{n_c}}",
     ),
-    "jimb.one_vs_all_bias_init": r"b_c = -\log(K - 1)",
+    "jimb.one_vs_all_bias_init": (
+        r"b_c = -\log(K - 1)",
+        r"b_c = \log \frac{\pi_c}{1 - \pi_c} \quad\text{or}\quad \log \frac{n_c}{N - n_c}",
+    ),
     "jimb.balanced_softmax_loss": r"-\log \frac{n_y \, e^{z_y}}{\sum_c n_c \, e^{z_c}}",
     "jimb.logit_adjusted_loss": (
         r"-\log \frac{e^{z_y + \tau \log \pi_y}}{\sum_c e^{z_c + \tau \log \pi_c}}"
@@ -121,9 +126,22 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"n_i \in \{\lfloor c_i \rfloor, \lceil c_i \rceil\}",
         r"\operatorname{E}[n_i] = c_i = N \frac{w_i}{\sum_j w_j}",
     ),
-    "jimb.sampling.undersample_plan": r"v_c = \min(n_c, t)",
-    "jimb.sampling.oversample_plan": r"v_c = \max(n_c, t)",
-    "jimb.sampling.balanced_plan": r"v_c = t",
+    "jimb.sampling.subset_plan": (
+        r"n_i \in \{0, 1\}, \quad P(n_i = 1) = \min(1, \lambda w_i)",
+        r"\sum_i n_i = M",
+    ),
+    "jimb.sampling.inclusion_probabilities": (
+        r"\pi_i = \min(1, \lambda w_i)",
+        r"\sum_i \pi_i = M",
+    ),
+    "jimb.sampling.repeat_factors": (
+        r"w_i = \max_{c : y_{ic} = 1} \max\!\big(1, \sqrt{t / f_c}\big)",
+        r"f_c = \frac{1}{N} \sum_i y_{ic}",
+    ),
+    "jimb.sampling.stratified_batches": r"v_c = t_c \text{ in each batch}",
+    "jimb.sampling.undersample_plan": r"v_c = \min(n_c, t_c)",
+    "jimb.sampling.oversample_plan": r"v_c = \max(n_c, t_c)",
+    "jimb.sampling.balanced_plan": r"v_c = t_c",
     "jimb.sampling.label_shuffle_plan": r"v_c = \max_k n_k",
     "jimb.sampling.interpolate_within_class": (
         r"x + u \, (x' - x)",

@@ -33,9 +33,7 @@ def stored_logits(logits: Any, labels: ArrayLike) -> Float[Array, "*any"]:
 def stored(logits: Any, what: str, advice: str = "of LinearLogits take .to_array()") -> Any:
     """The logits; TypeError if they are unstored."""
     if isinstance(logits, Head):
-        raise TypeError(
-            f"{what} needs an array of logits, got {type(logits).__name__}; {advice}."
-        )
+        raise TypeError(f"{what} needs an array of logits, got {type(logits).__name__}; {advice}.")
     return logits
 
 

@@ -23,9 +23,12 @@ def capped_counts(
 
     `num` weights or more must be above 0.
     """
-    by = _on_the_host if isinstance(weights, np.ndarray) else _on_the_device
-    counts: tuple[Array, Array] = settle(*by(weights, num))
-    return counts
+    if isinstance(weights, np.ndarray):
+        counts = _on_the_host(weights, num)
+    else:
+        counts = _on_the_device(weights, num)
+    settled: tuple[Array, Array] = settle(*counts)
+    return settled
 
 
 def _on_the_host(weights: np.ndarray, num: int) -> tuple[Array, Array]:

@@ -49,8 +49,8 @@ def undersample_plan(
     """
     key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
-    smallest = int(counts[counts > 0].min())
-    target = smallest if per_class is None else targets_per_class(per_class, num_classes)
+    smallest = int(counts[counts > 0].min()) if per_class is None else per_class
+    target = targets_per_class(smallest, num_classes)
     make = drawn_again if replacement else planned
     return make(key, values, counts, np.minimum(counts, target))
 
@@ -92,10 +92,8 @@ def oversample_plan(
     """
     key = one_key(key, labels=labels)
     values, counts = counted_labels(labels, num_classes)
-    if per_class is None:
-        target = int(counts.max())
-    else:
-        target = targets_per_class(per_class, num_classes, filled=counts > 0)
+    largest = int(counts.max()) if per_class is None else per_class
+    target = targets_per_class(largest, num_classes, filled=counts > 0)
     return planned(key, values, counts, np.where(counts > 0, np.maximum(counts, target), 0))
 
 

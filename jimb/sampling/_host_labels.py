@@ -49,7 +49,8 @@ def targets_per_class(
     """
     if _is_traced(per_class):
         raise TypeError(
-            "per_class must not be traced, because it fixes the shape of the plan; pass it as NumPy."
+            "per_class must not be traced, because it fixes the shape of the plan; pass it as "
+            "NumPy."
         )
     if np.ndim(per_class) == 0:
         return _checks.size("per_class", per_class)

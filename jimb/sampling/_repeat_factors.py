@@ -34,8 +34,8 @@ def repeat_factors(
 
     Raises:
       TypeError: labels are no numbers, or `where` is not boolean.
-      ValueError: labels are not `[N, K]`, or NumPy or Python labels outside [0, 1] unmasked, `where`
-        is not `[N]`, or t is negative or no scalar (traced: NaN and a checkify message).
+      ValueError: labels are not `[N, K]`, or of NumPy or Python and outside [0, 1] unmasked,
+        `where` is not `[N]`, or t is negative or no scalar (traced: NaN and a checkify message).
 
     Example:
       >>> import jax, jax.numpy as jnp, jimb
@@ -56,22 +56,19 @@ def repeat_factors(
             f"labels must be multi-hot, [N, K], one row per image, got {_checks.describe(given)}."
         )
     mask = _checks.mask(where, given.shape[:1], "the images")
-    if _labels.on_host(labels, where) and _checks.on_host(threshold):
-        kept = np.ones(len(given), bool) if where is None else np.asarray(mask)
-        raise_if_wrong(np.asarray(given), kept[:, None])
-        level = _checks.host_bounded("threshold", threshold, 0.0)
-        _checks.same_shape("threshold", level, (), "a scalar")
-        factors = _factors(np.asarray(given) != 0, kept, level, np)
-        return jnp.asarray(factors, jnp.ones((), float).dtype)
     if _labels.on_host(labels, where):
-        raise_if_wrong(np.asarray(given), True if where is None else np.asarray(mask)[:, None])
+        known = np.ones(len(given), bool) if mask is None else np.asarray(mask)
+        raise_if_wrong(np.asarray(given), known[:, None])
+        if _checks.on_host(threshold):
+            level = _checks.host_bounded("threshold", threshold, 0.0)
+            _checks.same_shape("threshold", level, (), "a scalar")
+            factors = _factors(np.asarray(given).astype(bool), known, level, np)
+            return jnp.asarray(factors, jnp.ones((), float).dtype)
     array = jnp.asarray(given)
-    dtype = jnp.ones((), float).dtype
-    level = _checks.scalar("threshold", threshold, 0.0, dtype=dtype)
     kept = jnp.ones_like(array[:, 0], bool) if mask is None else laid_out_like(mask, array)
-    factors = _factors((array != 0) & jnp.expand_dims(kept, -1), kept, level, jnp)
+    traced = _checks.scalar("threshold", threshold, 0.0, dtype=jnp.ones((), float).dtype)
     right = report(jnp.all(valid(array), -1) | ~kept, BAD)
-    return jnp.where(right, factors, jnp.nan)
+    return jnp.where(right, _factors(array.astype(bool), kept, traced, jnp), jnp.nan)
 
 
 def _factors(holds: Any, kept: Any, threshold: Any, xp: Any) -> Any:
@@ -82,5 +79,5 @@ def _factors(holds: Any, kept: Any, threshold: Any, xp: Any) -> Any:
     total = xp.sum(kept).astype(dtype)
     ratio = xp.where(images > 0, threshold * total / xp.where(images > 0, images, 1), 1)
     of_class = xp.sqrt(xp.maximum(ratio, 1))
-    largest = xp.max(xp.where(holds, of_class.reshape(1, -1), 1), -1, initial=1)
+    largest = xp.max(xp.where(holds, of_class.reshape(1, -1), 1), -1)
     return xp.where(kept, largest, 0)

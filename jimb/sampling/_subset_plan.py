@@ -28,8 +28,8 @@ def subset_plan(key: Array, weights: ArrayLike, num: int) -> Integer[Array, " nu
 
     It is systematic sampling along a random order, where `epoch_plan` goes along that of the data,
     and visits an example of more than 1 expected draw several times. `jax.random.choice(...,
-    replace=False, p=w)` draws one after the other instead, which for `num` above 1 draws examples of
-    small weight more often than in proportion, and those of large weight less often.
+    replace=False, p=w)` draws one after the other instead: for `num` above 1, small weights then
+    come more often than in proportion, and large ones less often.
 
     Args:
       key: a key from `jax.random.key`; may be traced.

@@ -258,6 +258,9 @@ UNFIT = {
     "axis_name must name": lambda: CE(LinearLogits(X, W, axis_name="model"), Y),
     "labels must lie in": lambda: CE(LOGITS, np.array([0, 7, 1])),
     "needs an array of logits": lambda: jimb.sigmoid_focal_loss(LOGITS, Y),
+    "label_smoothing of a focal loss needs": lambda: jimb.softmax_focal_loss(
+        LOGITS, Y, label_smoothing=0.1
+    ),
     "this loss needs an": lambda: jimb.class_balanced_focal_loss(LOGITS, Y, np.ones(7)),
     "got LinearLogits": lambda: jimb.difficulty.update(jimb.difficulty.init(3, 7), LOGITS, Y),
     "take its .argmax": lambda: jimb.metrics.update(jimb.metrics.init(7), LOGITS, Y),

@@ -25,6 +25,7 @@ LABELS = np.array([0, 1, 2, 3, 3, 0], np.int32)  # the last block of 3 classes h
 WEIGHTS = RNG.normal(0, 1, ROWS)  # of the losses, after they are computed
 TAKEN = [loss for loss in LOSSES if loss.name.startswith(("softmax", "class_balanced_softmax"))]
 TAKEN = [loss for loss in TAKEN if loss.labels == "class"]
+TAKEN = [loss for loss in TAKEN if loss.name != "softmax_focal_smoothing"]  # of stored logits alone
 
 
 # Products with the unit matrix are exact, so that the stored losses' own bound is to be held.

@@ -163,14 +163,11 @@ LOSSES = [
     Loss("softmax_focal_weights", FOCAL, softmax_oracle, "class", GAMMA_AND_WEIGHTS),
     Loss("softmax_focal_soft", FOCAL, softmax_oracle, "soft", {"gamma": 2.0}),
     Loss("softmax_focal_soft_weights", FOCAL, softmax_oracle, "soft", GAMMA_AND_WEIGHTS),
-    Loss("softmax_focal_smoothing", FOCAL, softmax_oracle, "class", ALL_OF_FOCAL),
-    Loss("softmax_focal_soft_smoothing", FOCAL, softmax_oracle, "soft", GAMMA_AND_SMOOTHING),
     Loss("sigmoid_ce", BCE, sigmoid_oracle, "binary"),
     Loss("sigmoid_ce_pos_weight", BCE, sigmoid_oracle, "partial", {"pos_weight": WEIGHTS}),
     Loss("sigmoid_focal", SIGMOID_FOCAL, sigmoid_oracle, "binary", {"gamma": 2.0}),
     Loss("sigmoid_focal_alpha", SIGMOID_FOCAL, sigmoid_oracle, "binary", GAMMA_AND_ALPHA),
     Loss("sigmoid_focal_soft_alpha", SIGMOID_FOCAL, sigmoid_oracle, "partial", GAMMA_AND_ALPHA),
-    Loss("sigmoid_focal_smoothing", SIGMOID_FOCAL, sigmoid_oracle, "binary", GAMMA_AND_SMOOTHING),
     Loss("class_balanced_softmax", CB_SOFTMAX, class_balanced_softmax_oracle, "class"),
     Loss("class_balanced_sigmoid", CB_SIGMOID, class_balanced_sigmoid_oracle, "class"),
     Loss("class_balanced_focal", CB_FOCAL, class_balanced_sigmoid_oracle, "class", {"gamma": 2.0}),
@@ -187,6 +184,9 @@ LOSSES = [
     Loss("sigmoid_quality_focal", QUALITY, quality_focal_oracle, "partial", {"beta": 2.0}),
     # Labels of their own in tests/losses/test_dense_detection.py: at 0 the value jumps.
     Loss("sigmoid_varifocal", VARIFOCAL, varifocal_oracle, "binary", GAMMA_AND_ALPHA),
+    Loss("softmax_focal_smoothing", FOCAL, softmax_oracle, "class", ALL_OF_FOCAL),
+    Loss("softmax_focal_soft_smoothing", FOCAL, softmax_oracle, "soft", GAMMA_AND_SMOOTHING),
+    Loss("sigmoid_focal_smoothing", SIGMOID_FOCAL, sigmoid_oracle, "binary", GAMMA_AND_SMOOTHING),
 ]
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from tests.helpers.losses_table import LOSSES
 
-
 SLOW = {"softmax_focal_smoothing", "softmax_focal_soft_smoothing", "sigmoid_focal_smoothing"}
 
 

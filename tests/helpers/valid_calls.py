@@ -63,6 +63,7 @@ def _read(function, state):
 
 CALLS = {
     "class_counts": (lambda y, where: jimb.class_counts(y, K, where=where), (Y, WHERE)),
+    "multi_hot_counts": (lambda y, where: jimb.multi_hot_counts(y, where=where), (YB, WHERE)),
     "counting.init": (lambda: jimb.counting.init(K), ()),
     "counting.update": (
         lambda y, where: jimb.counting.update(_counted, y, where=where),
@@ -79,7 +80,14 @@ CALLS = {
     "cosine_logits": _plain(jimb.cosine_logits, Z, jnp.eye(K)),
     "ldam_loss": _masked(jimb.ldam_loss, COUNTS, scale=30.0),
     "logit_adjusted_loss": _masked(jimb.logit_adjusted_loss, PRIOR),
-    "one_vs_all_bias_init": (lambda: jimb.one_vs_all_bias_init(KEY, (K,)), ()),
+    "one_vs_all_bias_init": (
+        lambda n, p: [
+            jimb.one_vs_all_bias_init(KEY, (K,)),
+            jimb.one_vs_all_bias_init(KEY, (K,), counts=n, num_examples=9),
+            jimb.one_vs_all_bias_init(KEY, (K,), prior=p),
+        ],
+        (COUNTS, PRIOR),
+    ),
     "dice_loss": _masked(jimb.dice_loss, axis=0),
     "tversky_loss": (
         lambda z, y, where: jimb.tversky_loss(
@@ -98,7 +106,10 @@ CALLS = {
         (Z, YB * P, YB == YB),
     ),
     "sigmoid_asymmetric_loss": (
-        lambda z, y, where: jimb.sigmoid_asymmetric_loss(z, y, where=where),
+        lambda z, y, where: [
+            jimb.sigmoid_asymmetric_loss(z, y, where=where, focus_gradient=through)
+            for through in (True, False)
+        ],
         (Z, YB, YB == YB),
     ),
     "sigmoid_cross_entropy_loss": (
@@ -113,6 +124,7 @@ CALLS = {
     "softmax_focal_loss": _masked(jimb.softmax_focal_loss, gamma=0.5),
     "vs_loss": _masked(jimb.vs_loss, COUNTS, gamma=0.2, tau=0.5),
     "weighted_mean": (lambda x, w, m: jimb.weighted_mean(x, w, where=m), (W, W, WHERE)),
+    "balanced_pos_weight": _plain(jimb.balanced_pos_weight, WITH_EMPTY, 9, allow_empty=True),
     "balanced_alpha": _plain(jimb.balanced_alpha, COUNTS[:2]),
     "effective_number": _plain(jimb.effective_number, WITH_EMPTY, beta=0.999),
     "effective_number_weights": _plain(jimb.effective_number_weights, COUNTS, beta=0.999),
@@ -265,11 +277,24 @@ CALLS = {
     "sampling.balanced_plan": (lambda k: sampling.balanced_plan(k, IDS, K, per_class=2), (KEY,)),
     "sampling.label_shuffle_plan": (lambda k: sampling.label_shuffle_plan(k, IDS, K), (KEY,)),
     "sampling.oversample_plan": (lambda k: sampling.oversample_plan(k, IDS, K), (KEY,)),
-    "sampling.undersample_plan": (lambda k: sampling.undersample_plan(k, IDS, K), (KEY,)),
+    "sampling.undersample_plan": (
+        lambda k: [sampling.undersample_plan(k, IDS, K, replacement=r) for r in (False, True)],
+        (KEY,),
+    ),
     "sampling.class_batches": (
         lambda k: sampling.class_batches(k, IDS, classes_per_batch=2, per_class=2),
         (KEY,),
     ),
+    "sampling.stratified_batches": (
+        lambda k: sampling.stratified_batches(k, IDS, K, per_class=[1, 2, 1]),
+        (KEY,),
+    ),
+    "sampling.subset_plan": (lambda k, w: sampling.subset_plan(k, w, 3), (KEY, W)),
+    "sampling.inclusion_probabilities": (
+        lambda w: [sampling.inclusion_probabilities(w, num) for num in (3, 5)],
+        (W,),
+    ),
+    "sampling.repeat_factors": (lambda y, m: sampling.repeat_factors(y, where=m), (YB, WHERE)),
     "sampling.epoch_plan": (lambda k, w: sampling.epoch_plan(k, w, 2 * B), (KEY, W)),
     "sampling.interpolate_within_class": (
         lambda k, x, y, where: sampling.interpolate_within_class(k, x, y, where=where),

@@ -117,6 +117,10 @@ BAD_CALLS = [
     (CE, (Z, Y), {"label_smoothing": -0.5}, ValueError, r"label_smoothing must lie in \[0, 1\]"),
     (CE, (Z, Y), {"label_smoothing": np.ones(3)}, ValueError, "label_smoothing must be a scalar"),
     (CE, (Z, Y), {"label_smoothing": jnp.ones(2)}, ValueError, "label_smoothing must be a scalar"),
+    *[
+        (f, (Z, y), {"label_smoothing": 1.5}, ValueError, r"label_smoothing must lie in \[0, 1\]")
+        for f, y in ((FOCAL, Y), (SIGMOID_FOCAL, YB))
+    ],
     (SIGMOID_FOCAL, (Z, YB), {"alpha": 1.5}, ValueError, r"alpha must lie in \[0, 1\], got 1.5"),
     (SIGMOID_FOCAL, (Z, YB), {"alpha": -0.5}, ValueError, r"alpha must lie in \[0, 1\], got -0.5"),
     (SIGMOID_FOCAL, (Z, YB), {"alpha": np.ones(7)}, ValueError, "alpha must be a scalar or"),

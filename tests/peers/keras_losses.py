@@ -28,13 +28,14 @@ def categorical_focal_crossentropy(
     y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
 ):
     logits, labels = _softmax_arguments(y_true, y_pred, from_logits, axis)
-    labels = labels * (1 - label_smoothing) + label_smoothing / labels.shape[-1]
     weights = jnp.broadcast_to(jnp.asarray(alpha, logits.dtype), logits.shape[-1:])
-    return jimb.softmax_focal_loss(logits, labels, gamma=gamma, class_weights=weights)
+    smoothing = {"label_smoothing": label_smoothing}
+    return jimb.softmax_focal_loss(logits, labels, gamma=gamma, class_weights=weights, **smoothing)
 
 
 def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
-    logits, labels = _sigmoid_arguments(y_true, y_pred, from_logits, label_smoothing)
+    logits, labels = _sigmoid_arguments(y_true, y_pred, from_logits)
+    labels = labels * (1 - label_smoothing) + 0.5 * label_smoothing
     return jimb.sigmoid_cross_entropy_loss(logits, labels).mean(axis)
 
 
@@ -48,9 +49,10 @@ def binary_focal_crossentropy(
     label_smoothing=0.0,
     axis=-1,
 ):
-    logits, labels = _sigmoid_arguments(y_true, y_pred, from_logits, label_smoothing)
-    alpha = alpha if apply_class_balancing else None
-    return jimb.sigmoid_focal_loss(logits, labels, alpha=alpha, gamma=gamma).mean(axis)
+    logits, labels = _sigmoid_arguments(y_true, y_pred, from_logits)
+    options = {"alpha": alpha if apply_class_balancing else None, "gamma": gamma}
+    losses = jimb.sigmoid_focal_loss(logits, labels, label_smoothing=label_smoothing, **options)
+    return losses.mean(axis)
 
 
 def reduce_values(values, sample_weight=None, reduction="sum_over_batch_size"):
@@ -86,13 +88,12 @@ def _log(y_pred, from_logits):
     return y_pred if from_logits else jnp.log(jnp.clip(y_pred, EPSILON, 1 - EPSILON))
 
 
-def _sigmoid_arguments(y_true, y_pred, from_logits, label_smoothing):
+def _sigmoid_arguments(y_true, y_pred, from_logits):
     logits = jnp.asarray(y_pred)
     if not from_logits:
         p = jnp.clip(logits, EPSILON, 1 - EPSILON)
         logits = jnp.log(p) - jnp.log1p(-p)
-    labels = jnp.asarray(y_true).astype(logits.dtype)
-    return logits, labels * (1 - label_smoothing) + 0.5 * label_smoothing
+    return logits, jnp.asarray(y_true).astype(logits.dtype)
 
 
 _LOSSES = "keras.src.losses.losses"
