@@ -59,11 +59,13 @@ def multi_hot_counts(
     axes = tuple(range(given.ndim - 1))
     mask = _mask(where, given.shape)
     if _labels.on_host(labels, where):
-        host = np.asarray(given)
+        host: Any = np.asarray(given)
         kept = True if mask is None else _with_classes(np.asarray(mask), host)
         raise_if_wrong(host, kept)
-        exact = np.float64 if jnp.issubdtype(host.dtype, jnp.floating) else np.int64
-        counts: np.ndarray = np.asarray(np.sum(np.clip(host, 0, 1).astype(exact), axes, where=kept))
+        exact: Any = np.int64
+        if jnp.issubdtype(host.dtype, jnp.floating):
+            host, exact = np.clip(host.astype(np.float64), 0, 1), np.float64
+        counts: np.ndarray = np.sum(host, axes, dtype=exact, where=kept)
         return counts
     array = jnp.asarray(given)
     if mask is not None:

@@ -161,6 +161,16 @@ def mean_one(weights: ArrayLike, counts: ArrayLike) -> Float[Array, " K"]:
       >>> import jimb
       >>> print(jimb.mean_one([1.0, 3.0], [300, 100]))
       [0.6666667 2.       ]
+
+      In a batch of one example a mean that divides by the sum of the weights takes them out again.
+      Divided by the number of examples they stay:
+
+      >>> import jax.numpy as jnp
+      >>> w, loss, label = jimb.mean_one([1.0, 3.0], [300, 100]), jnp.array([0.5]), jnp.array([1])
+      >>> print(jimb.weighted_mean(loss, jimb.take_class(w, label)))
+      0.5
+      >>> print(jimb.weighted_mean(loss, jimb.take_class(w, label), normalizer=1))
+      1.0
     """
     xp, counts, weights = namespace(counts, "weights", weights)
     n = checked_counts(counts, xp, allow_empty=True)

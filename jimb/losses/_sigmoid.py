@@ -35,6 +35,18 @@ def sigmoid_cross_entropy_loss(
       >>> import jax.numpy as jnp, jimb
       >>> jimb.sigmoid_cross_entropy_loss(jnp.array([2.0, -1.0]), jnp.array([1, 1])).round(4)
       Array([0.1269, 1.3133], dtype=float32)
+
+      The logit that is best under `w₊` is that of the frequency plus `log w₊`, here of one positive
+      in ten: subtract it after training, and probabilities are again those of the data.
+
+      >>> import jax
+      >>> labels, w = jnp.array([1] + [0] * 9), 9.0
+      >>> def loss(z):
+      ...     z = jnp.broadcast_to(z, labels.shape)
+      ...     return jimb.sigmoid_cross_entropy_loss(z, labels, pos_weight=w).mean()
+      >>> trained = jax.lax.fori_loop(0, 100, lambda _, z: z - jax.grad(loss)(z), 1.0)
+      >>> print(jax.nn.sigmoid(trained).round(3), jax.nn.sigmoid(trained - jnp.log(w)).round(3))
+      0.5 0.1
     """
     given, z, y = unit_elements(logits, labels, where)
     positive = y if pos_weight is None else y * factor("pos_weight", pos_weight, jnp.inf, z)

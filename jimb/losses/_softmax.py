@@ -54,6 +54,16 @@ def softmax_cross_entropy_loss(
       >>> jimb.softmax_cross_entropy_loss(logits, jnp.array([0, 1])).round(4)
       Array([0.1269, 0.6931], dtype=float32)
 
+      Smoothing where classes are removed, by soft labels over those that are left:
+
+      >>> import jax
+      >>> logits, labels = jnp.array([[2.0, -jnp.inf, 0.0], [0.0, 0.0, 0.0]]), jnp.array([0, 1])
+      >>> left = (logits > -jnp.inf).astype(jnp.float32)
+      >>> even = left / left.sum(axis=-1, keepdims=True)
+      >>> soft = 0.9 * jax.nn.one_hot(labels, 3) + 0.1 * even
+      >>> jimb.softmax_cross_entropy_loss(logits, soft).round(4)
+      Array([0.2269, 1.0986], dtype=float32)
+
     Reference:
       Smoothing: Szegedy et al., Rethinking the Inception Architecture, CVPR 2016.
     """

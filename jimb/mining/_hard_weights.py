@@ -77,6 +77,14 @@ def hard_example_weights(
       >>> print(jimb.weighted_mean(losses, weights))
       1.0
 
+      All above a threshold, but two at least (`keep` may be a number of this batch):
+
+      >>> for threshold in (0.5, 1.0):
+      ...     hard = jnp.sum(losses > threshold)
+      ...     print(jimb.mining.hard_example_weights(losses, keep=hard, floor=2))
+      [0. 1. 0. 1. 1. 0.]
+      [0. 1. 0. 0. 1. 0.]
+
     Reference:
       Shrivastava et al., Training Region-based Object Detectors with Online Hard Example Mining,
       CVPR 2016. Three negatives per positive: Liu et al., SSD, ECCV 2016.

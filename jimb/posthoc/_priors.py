@@ -173,6 +173,16 @@ def adjust_logits(logits: LogitsLike, prior: ArrayLike, *, tau: ArrayLike = 1.0)
       >>> print(jimb.posthoc.adjust_logits(jnp.array([2.0, 1.0]), [0.9, 0.1]).round(2))
       [2.11 3.3 ]
 
+      To another prior than the uniform one: `correct_prior`, in logits.
+
+      >>> import jax
+      >>> z, train, target = jnp.array([2.0, 1.0]), jnp.array([0.9, 0.1]), jnp.array([0.7, 0.3])
+      >>> moved = jimb.posthoc.adjust_logits(z, train) + jnp.log(target)
+      >>> print(jax.nn.softmax(moved).round(4))
+      [0.4134 0.5866]
+      >>> print(jimb.posthoc.correct_prior(jax.nn.softmax(z), train, target).round(4))
+      [0.4134 0.5866]
+
     Reference:
       Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021.
     """

@@ -75,6 +75,17 @@ def choose_threshold(
       >>> print(choice.value, choice.scores)
       0.15 [-0.4 -2.  -4. ]
 
+      Of several labels, one threshold for each:
+
+      >>> import jax
+      >>> p = jnp.array([[0.1, 0.9], [0.2, 0.6], [0.7, 0.8], [0.6, 0.1]])
+      >>> labels = jnp.array([[0, 1], [1, 0], [1, 1], [0, 0]])
+      >>> each = jax.vmap(
+      ...     lambda p, y: jimb.posthoc.choose_threshold(p, y, criterion=jimb.metrics.f1),
+      ...     in_axes=1)
+      >>> print(each(p, labels).value)
+      [0.2 0.8]
+
     Reference:
       Elkan, IJCAI 2001.
     """
