@@ -195,7 +195,7 @@ def test_a_single_class_has_no_loss_and_no_gradient(loss):
 
 
 def test_a_single_class_of_a_sigmoid_loss_is_one_binary_problem():
-    """Measured 2e-7."""
+    """Measured 2e-7, and 4.4e-7 with smoothing, which rounds the label."""
     rows = {loss.name: loss for loss in LOSSES if "softmax" not in loss.name}
     inputs = {name: inputs_of(loss, num_classes=1) for name, loss in rows.items()}
 
@@ -209,7 +209,8 @@ def test_a_single_class_of_a_sigmoid_loss_is_one_binary_problem():
 
     for name, (losses, gradient) in losses_and_gradients(inputs).items():
         expected = oracle(rows[name], inputs[name])
-        np.testing.assert_allclose(losses, expected, rtol=2.5e-7, err_msg=name)
+        rtol = 5e-7 if "smoothing" in name else 2.5e-7
+        np.testing.assert_allclose(losses, expected, rtol=rtol, err_msg=name)
         assert_finite(gradient, name)
 
 
