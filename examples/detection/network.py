@@ -1,7 +1,6 @@
 """The detector and one step of its training, in Flax NNX and Optax; pure functions of a state."""
 
 import dataclasses
-import math
 from functools import partial
 from typing import NamedTuple
 
@@ -30,7 +29,7 @@ class Detector(nnx.Module):
 
     def __init__(self, width: int, num_classes: int, prior: float, *, rngs: nnx.Rngs) -> None:
         self.pyramid = dense.Pyramid(width, rngs=rngs)
-        bias = nnx.initializers.constant(math.log(prior / (1 - prior)))
+        bias = partial(jimb.one_vs_all_bias_init, prior=prior)
         small = nnx.initializers.normal(0.01)
         self.classes = nnx.Linear(width, num_classes, kernel_init=small, bias_init=bias, rngs=rngs)
         self.sides = nnx.Linear(width, 4, kernel_init=small, rngs=rngs)

@@ -44,7 +44,8 @@ Of each method as many boxes are drawn as there are objects, those of the highes
 
 The rows:
 
-- **BCE, π**: `sigmoid_cross_entropy_loss`; the bias starts each class at π = {{prior:g}};
+- **BCE, π**: `sigmoid_cross_entropy_loss`; the bias starts each class at π = {{prior:g}}
+  (`one_vs_all_bias_init`);
 - **BCE, bias 0**: the same, but each class starts at ½, as a bias of 0 has it. All other rows start
   at π;
 - **α-balanced BCE**: objects weigh α, all else 1 - α: `sigmoid_focal_loss(..., gamma=0)`;
@@ -58,10 +59,9 @@ All have the same canvases, initial weights, batches, number of steps and learni
 0.004, 0.008 and 0.016, the second and third were best, on two other seeds, for BCE with π, OHEM and
 focal loss with γ = 2; with 0.016 focal loss collapsed. The default lies between them.
 
-*AP* is COCO's, by
-pycocotools: the mean over classes and over overlaps of 0.5 to 0.95; *AP50* that at an overlap of
-0.5. Frequent, medium and rare classes are the first {{thirds[0]}}, the next {{thirds[1]}} and the
-last {{thirds[2]}} by objects in training.
+*AP* is COCO's, by pycocotools: the mean over classes and over overlaps of 0.5 to 0.95; *AP50* that
+at an overlap of 0.5. Frequent, medium and rare classes are the first {{thirds[0]}}, the next
+{{thirds[1]}} and the last {{thirds[2]}} by objects in training.
 """
 # Of each claim: ours, theirs, and what RetinaNet's paper (Lin et al., ICCV 2017) reports on COCO.
 CLAIMS = (
