@@ -298,7 +298,7 @@ def test_eight_devices_that_divide_the_batch_train_the_same_detector():
             for more in ({}, {"devices": 8})
         ]
         for one, eight in zip(*map(jax.tree.leaves, ends), strict=True):
-            np.testing.assert_allclose(eight, one, rtol=2e-4, atol=2e-5)
+            np.testing.assert_allclose(eight, one, rtol=1e-6, atol=3e-6)
 
 
 @pytest.mark.slow
