@@ -6,7 +6,6 @@ images, from the same initial weights, for each of `--seeds` trials. Prints COCO
 of each, with its paired difference to cross-entropy.
 """
 
-import resource
 import shlex
 import sys
 import time
@@ -16,10 +15,11 @@ import jax
 import tyro
 
 from examples.detection.figure import draw_boxes, draw_losses
-from examples.detection.report import Took, page
+from examples.detection.report import page
 from examples.detection.settings import Settings
 from examples.detection.trials import run
 from examples.report import files
+from examples.report.prose import Took
 
 
 def main() -> None:
@@ -29,10 +29,8 @@ def main() -> None:
         settings = tyro.cli(Settings, description=__doc__)
         jax.config.update("jax_num_cpu_devices", settings.devices)
         outcome = run(settings)
-        minutes = (time.perf_counter() - start) / 60, time.process_time() / 60
-        took = Took(*minutes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
         command = shlex.join(["python", "-m", "examples.detection", *sys.argv[1:]])
-        text = page(outcome, settings, command, took)
+        text = page(outcome, settings, command, Took.since(start))
         print(text)
         if settings.report is not None:
             path = Path(settings.report)

@@ -1,9 +1,5 @@
 """What was found, as Markdown. The first method, cross-entropy with π, is the baseline."""
 
-import os
-import textwrap
-from typing import NamedTuple
-
 import numpy as np
 
 from examples.dense import CLASSES, SIDE, STRIDE
@@ -11,9 +7,9 @@ from examples.detection.easy import CANVASES, POINTS, TRAINED
 from examples.detection.settings import Settings
 from examples.detection.trials import Outcome, Result
 from examples.report import paired, tables
+from examples.report.prose import Took, filled
 
 COLUMNS = ("AP", "AP50", "AP frequent", "AP medium", "AP rare")
-WIDTH = 100  # of a line of text
 HEAD = f"""# Detection: where focal loss was made
 
 Focal loss, the prior π and hard example mining were made for detectors that ask every location of
@@ -76,14 +72,6 @@ CLAIMS = (
 )
 
 
-class Took(NamedTuple):
-    """The whole command; other work on the machine lengthens the minutes much more."""
-
-    minutes: float
-    processor: float  # minutes of all cores together
-    gigabytes: float  # of memory, at most
-
-
 def page(outcome: Outcome, settings: Settings, command: str, took: Took) -> str:
     """The whole page."""
     return "\n\n".join(
@@ -103,9 +91,7 @@ def page(outcome: Outcome, settings: Settings, command: str, took: Took) -> str:
             easy_negatives(outcome),
             "## AP of each class",
             by_class(outcome),
-            f"The whole command took {took.minutes:.1f} minutes on {os.cpu_count()} cores, "
-            f"{took.processor:.1f} minutes of processor time, and {took.gigabytes:.1f} GB of "
-            "memory at most.",
+            took.sentence(),
         ]
     )
 
@@ -212,8 +198,3 @@ def by_class(outcome: Outcome) -> str:
         for k in range(len(counts))
     ]
     return tables.markdown(["class", "objects", *outcome.results], rows)
-
-
-def filled(text: str, indent: str = "") -> str:
-    """In lines of at most 100 characters."""
-    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

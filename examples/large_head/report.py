@@ -1,18 +1,15 @@
 """What was found, as Markdown. The first method, cross-entropy, is the baseline."""
 
 import os
-import textwrap
 from typing import NamedTuple
-
-import numpy as np
 
 from examples.large_head.epochs import FEW_BELOW, MANY_ABOVE
 from examples.large_head.timing import Cost
 from examples.large_head.trials import Outcome
 from examples.report import paired, tables
+from examples.report.prose import filled
 
 COLUMNS = ("accuracy", "balanced accuracy", "many-shot", "medium-shot", "few-shot", "in training")
-WIDTH = 100  # of a line of text
 HEAD = f"""# Many classes: a head of 16 897
 
 What do the softmax losses change where classes are counted in thousands, and most have a handful of
@@ -108,23 +105,8 @@ def table(outcome: Outcome) -> str:
 
 def findings(outcome: Outcome) -> list[str]:
     """A sentence a column: which methods are told apart from CE by two standard errors."""
-    (_, baseline), *others = outcome.measures.items()
-    sentences = []
-    for column, title in enumerate(COLUMNS[:-1]):
-        groups: dict[str, list[str]] = {"higher": [], "lower": [], "not told apart": []}
-        for name, ours in others:
-            groups[verdict(ours[:, column], baseline[:, column])].append(name)
-        said = (f"{group} for {', '.join(names)}" for group, names in groups.items() if names)
-        sentences.append(filled(f"- {title.capitalize()} against CE: {'; '.join(said)}.", "  "))
-    return sentences
-
-
-def verdict(ours: np.ndarray, theirs: np.ndarray) -> str:
-    """Whether the paired difference is more than two standard errors from 0."""
-    mean, error = paired.difference(ours, theirs)
-    if not paired.told_apart(mean, error):
-        return "not told apart"
-    return "higher" if mean > 0 else "lower"
+    measures = {name: ours[:, :-1] for name, ours in outcome.measures.items()}
+    return paired.findings(measures, [f"{title} against CE" for title in COLUMNS[:-1]])
 
 
 def cost_table(costs: list[Cost]) -> str:
@@ -142,8 +124,3 @@ def cost_table(costs: list[Cost]) -> str:
         held = (f"{cost.temporaries / 1e6:.0f}" for cost in heads.values())
         rows.append([str(devices), str(size), f"{logits:.0f}", *times, *held])
     return tables.markdown(header, rows)
-
-
-def filled(text: str, indent: str = "") -> str:
-    """In lines of at most 100 characters."""
-    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from examples.report import tables
+from examples.report.prose import filled
 
 
 def mean_and_error(values: np.ndarray) -> tuple[float, float]:
@@ -26,6 +27,27 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
 def told_apart(mean: float, error: float) -> bool:
     """Whether a difference is more than two standard errors from 0."""
     return abs(mean) > 2 * error
+
+
+def verdict(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Whether a paired difference is more than two standard errors from 0."""
+    mean, error = difference(ours, theirs)
+    if not told_apart(mean, error):
+        return "not told apart"
+    return "higher" if mean > 0 else "lower"
+
+
+def findings(measures: Mapping[str, np.ndarray], titles: Sequence[str]) -> list[str]:
+    """A line a column of shares `[S, columns]`: which rows are told apart from the first."""
+    (_, baseline), *others = measures.items()
+    lines = []
+    for title, theirs, column in zip(titles, baseline.T, range(len(titles)), strict=True):
+        groups: dict[str, list[str]] = {"higher": [], "lower": [], "not told apart": []}
+        for name, ours in others:
+            groups[verdict(ours[:, column], theirs)].append(name)
+        said = (f"{group} for {', '.join(names)}" for group, names in groups.items() if names)
+        lines.append(filled(f"- {title[:1].upper()}{title[1:]}: {'; '.join(said)}.", "  "))
+    return lines
 
 
 def signed(mean: float, error: float) -> str:
