@@ -2,7 +2,8 @@
 
 The text is the gloss of a set of synonyms. Its class is its lexicographer file, such as
 `noun.artifact` or `verb.weather`: 45 classes of 14 435 to 42 texts. Or, of nouns, what it is a kind
-of: its first hypernym, 16 897 classes of 659 texts to one. Words become numbers by a hash.
+of: its first hypernym, 16 897 classes of 659 texts to one. Or the text is all glosses of a lemma,
+which has each of their files as a label. Words become numbers by a hash.
 """
 
 import re
@@ -51,6 +52,30 @@ def read_hypernyms(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([hashed(text) for _, text in found]), classes.astype(np.int32)
 
 
+def read_lemmas(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Of each lemma, the words of its definitions `[N, 64]` and its labels `[N, 45]`, multi-hot.
+
+    A lemma is in a file for each kind of thing that it means: "oak" is a plant and a substance.
+
+    Raises:
+      FileNotFoundError: a file is not there.
+      ValueError: a file is damaged.
+    """
+    texts: dict[str, list[str]] = {}
+    labels: dict[str, set[int]] = {}
+    for part in SIZES:
+        for (label, names), text in glosses(folder, part, synonyms):
+            definition = text.split('; "')[0]  # what follows are examples of use
+            for name in names:
+                texts.setdefault(name, []).append(definition)
+                labels.setdefault(name, set()).add(label)
+    multi_hot = np.zeros((len(labels), NUM_CLASSES), bool)
+    for row, of_lemma in zip(multi_hot, labels.values(), strict=True):
+        row[list(of_lemma)] = True
+    words = [hashed(" ".join(definitions), 64) for definitions in texts.values()]
+    return np.stack(words), multi_hot
+
+
 def glosses(folder: Path, part: str, class_of: Callable[[list[str]], T]) -> list[tuple[T, str]]:
     """Class and text of each line; the licence at the head is indented by two spaces."""
     path, found = folder / f"data.{part}", []
@@ -75,6 +100,12 @@ def lexicographer(fields: list[str]) -> int:
     return number
 
 
+def synonyms(fields: list[str]) -> tuple[int, list[str]]:
+    """The number of the lexicographer file, and the lemmas, without the marks of adjectives."""
+    names = [fields[4 + 2 * i] for i in range(int(fields[3], 16))]
+    return lexicographer(fields), [name.split("(")[0].lower() for name in names]
+
+
 def hypernym(fields: list[str]) -> int | None:
     """Where the first hypernym lies in the file; None at the root, which has none."""
     pointers = fields[4 + 2 * int(fields[3], 16) :]  # after the synonyms, two fields each
@@ -84,9 +115,9 @@ def hypernym(fields: list[str]) -> int | None:
     return None
 
 
-def hashed(text: str) -> np.ndarray:
+def hashed(text: str, length: int = LENGTH) -> np.ndarray:
     """Its first words as numbers from 1 on."""
-    row = np.zeros(LENGTH, np.int32)
-    words = WORD.findall(text.lower())[:LENGTH]
+    row = np.zeros(length, np.int32)
+    words = WORD.findall(text.lower())[:length]
     row[: len(words)] = [1 + zlib.crc32(word.encode()) % (VOCABULARY - 1) for word in words]
     return row

@@ -17,7 +17,7 @@ from examples.report import files, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHOWN = ("BCE, π", "OHEM 1:3", "focal γ=2 (α=0.25)")
+SHOWN = ("BCE (π)", "OHEM 1:3", "focal γ=2 (α=0.25)")
 CANVASES = 4
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 COLORS = (style.BLACK, style.SKY, style.GREEN, style.BLUE, style.VERMILLION)

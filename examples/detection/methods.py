@@ -75,8 +75,8 @@ def hard_negatives(
 
 
 METHODS = {
-    "BCE, π": Method(cross_entropy),
-    "BCE, bias 0": Method(cross_entropy, has_prior=False),
+    "BCE (π)": Method(cross_entropy),
+    "BCE (bias 0)": Method(cross_entropy, has_prior=False),
     "α-balanced BCE (α=0.75)": Method(partial(focal, gamma=0.0, alpha=0.75)),
     "OHEM 1:3": Method(hard_negatives),
     "focal γ=0.5 (α=0.5)": Method(partial(focal, gamma=0.5, alpha=0.5)),

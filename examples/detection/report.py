@@ -40,10 +40,10 @@ Of each method as many boxes are drawn as there are objects, those of the highes
 
 The rows:
 
-- **BCE, π**: `sigmoid_cross_entropy_loss`; the bias starts each class at π = {{prior:g}}
+- **BCE (π)**: `sigmoid_cross_entropy_loss`; the bias starts each class at π = {{prior:g}}
   (`one_vs_all_bias_init`);
-- **BCE, bias 0**: the same, but each class starts at ½, as a bias of 0 has it. All other rows start
-  at π;
+- **BCE (bias 0)**: the same, but each class starts at ½, as a bias of 0 has it. All other rows
+  start at π;
 - **α-balanced BCE**: objects weigh α, all else 1 - α: `sigmoid_focal_loss(..., gamma=0)`;
 - **OHEM 1:3**: BCE of all locations with an object and of the three hardest others for each of them
   (`mining.hard_example_weights`);
@@ -61,8 +61,13 @@ at an overlap of 0.5. Frequent, medium and rare classes are the first {{thirds[0
 """
 # Of each claim: ours, theirs, and what RetinaNet's paper (Lin et al., ICCV 2017) reports on COCO.
 CLAIMS = (
-    ("π at the start, against a bias of 0", "BCE, π", "BCE, bias 0", "30.2 AP; without, diverged"),
-    ("α-balanced against plain BCE", "α-balanced BCE (α=0.75)", "BCE, π", "+0.9"),
+    (
+        "π at the start, against a bias of 0",
+        "BCE (π)",
+        "BCE (bias 0)",
+        "30.2 AP; without, diverged",
+    ),
+    ("α-balanced against plain BCE", "α-balanced BCE (α=0.75)", "BCE (π)", "+0.9"),
     ("focal γ=2 against α-balanced", "focal γ=2 (α=0.25)", "α-balanced BCE (α=0.75)", "+2.9"),
     ("focal γ=2 against γ=0.5", "focal γ=2 (α=0.25)", "focal γ=0.5 (α=0.5)", "+1.1"),
     ("focal γ=2 against γ=1", "focal γ=2 (α=0.25)", "focal γ=1 (α=0.25)", "+0.3"),

@@ -24,6 +24,7 @@ from examples.training.losses import WEIGHTED as WEIGHTED
 from examples.training.losses import Loss as Loss
 from examples.training.models import MLP as MLP
 from examples.training.models import Architecture as Architecture
+from examples.training.models import EmbeddingBag as EmbeddingBag
 from examples.training.passes import Pass as Pass
 from examples.training.passes import end_chunk as end_chunk
 from examples.training.passes import end_epoch as end_epoch

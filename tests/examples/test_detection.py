@@ -187,7 +187,7 @@ def test_each_method_s_loss_is_its_formula(name):
 
 
 def test_only_one_method_starts_without_the_prior():
-    assert [n for n, m in methods.METHODS.items() if not m.has_prior] == ["BCE, bias 0"]
+    assert [n for n, m in methods.METHODS.items() if not m.has_prior] == ["BCE (bias 0)"]
 
 
 def test_the_share_of_the_easiest_rises_from_nothing_to_all():
@@ -271,7 +271,7 @@ def test_the_page_in_docs_is_of_this_script():
     command = "python -m examples.detection --report docs/results/detection.md"
     head = report.head(Settings(), command, [7, 7, 6])
     assert page.startswith(head)
-    names = re.findall(r"^\| ([^|]*[^| ]) +\| \d\d?\.\d \(|^\| (BCE, π) ", page, re.MULTILINE)
+    names = re.findall(r"^\| ([^|]*[^| ]) +\| \d\d?\.\d \(|^\| (BCE \(π\)) ", page, re.MULTILINE)
     assert ["".join(pair) for pair in names] == list(methods.METHODS)
     for name in re.findall(r"`((?:mining\.)?[a-z_]+)[`(]", report.HEAD):
         owner = jimb
