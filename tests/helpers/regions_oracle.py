@@ -6,7 +6,7 @@ import numpy as np
 def probabilities(z, sigmoid=False):
     z = np.float64(z)
     if sigmoid:
-        return 1 / (1 + np.exp(-z))
+        return np.exp(-np.logaddexp(0, -z))
     odds = np.exp(z - z.max(-1, keepdims=True))
     return odds / odds.sum(-1, keepdims=True)
 
@@ -19,6 +19,21 @@ def tversky(z, y, axis, where=None, *, alpha=0.5, beta=0.5, gamma=1.0, smooth=1.
     false = (kept * (1 - y) * p).sum(axis)
     missed = (kept * y * (1 - p)).sum(axis)
     return (1 - (hit + smooth) / (hit + alpha * false + beta * missed + smooth)) ** gamma
+
+
+def tversky_gradient(z, y, axis, *, alpha=0.5, beta=0.5, gamma=1.0, smooth=1.0, sigmoid=False):
+    """Of the sum of the losses of all regions, by the logits."""
+    p, y = probabilities(z, sigmoid), np.float64(y)
+    right = (y * p).sum(axis, keepdims=True) + smooth
+    lost = (alpha * (1 - y) * p + beta * y * (1 - p)).sum(axis, keepdims=True)
+    slopes = y * lost - (alpha * (1 - y) - beta * y) * right
+    slopes *= -gamma * (lost / (right + lost)) ** (gamma - 1) / (right + lost) ** 2
+    return p * (1 - p) * slopes if sigmoid else by_logits(p, slopes)
+
+
+def by_logits(p, gradient):
+    """The gradient by the logits of a softmax, of that by its probabilities."""
+    return p * (gradient - (p * gradient).sum(-1, keepdims=True))
 
 
 def jaccard_gradient(true):

@@ -2,12 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
-import pytest
 
 import jimb
-from tests.helpers.exact import relative_error, ulps
+from tests.helpers.exact import relative_error
 from tests.helpers.losses_table import varifocal_oracle
 
 BETAS = np.float32([0, 0.5, 1, 2, 5])[:, None]
@@ -45,10 +43,10 @@ def quality(z, y, beta):
     return np.abs(away) ** beta * entropy, inner + np.abs(away) ** beta * away
 
 
-def tails():
+def tails(dtype=np.float32):
     """Logits in both tails; labels of 0, 1 and between, not so close to p that digits cancel."""
     rng = np.random.default_rng(0)
-    z = np.concatenate([rng.uniform(-100, 100, 300), rng.normal(0, 3, 300)]).astype(np.float32)
+    z = np.concatenate([rng.uniform(-100, 100, 300), rng.normal(0, 3, 300)]).astype(dtype)
     y = rng.uniform(size=z.size).astype(np.float32)
     y[::3], y[1::3] = 0, np.where(z[1::3] > 0, 1, 10.0 ** rng.uniform(-12, 0, z[1::3].size))
     p, q = logistic(np.float64(z))
@@ -78,16 +76,6 @@ def test_quality_focal_at_its_label():
     np.testing.assert_array_equal(gradient, 0)
     expected = [0.25, 0, 0, 2 / 16 * np.log(2), 0]
     np.testing.assert_allclose(curvature[:, 0], expected, rtol=3e-7)
-
-
-@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16])
-def test_half_precision_is_rounded_once(dtype):
-    z, y = tails()
-    z = np.clip(z, -12, 12).astype(dtype)
-    value = jax.jit(jimb.quality_focal_loss)(z, y)
-    assert value.dtype == dtype
-    exact, _ = quality(z, y, 2.0)
-    assert np.max(ulps(np.asarray(value), exact.astype(dtype))) <= 1
 
 
 def test_varifocal_of_soft_labels():
