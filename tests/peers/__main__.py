@@ -14,6 +14,7 @@ from tests.peers.run import run
 
 MODULES = (
     "optax_losses",
+    "optax_regions",
     "keras_losses",
     "keras_scores",
     "sklearn_metrics",
