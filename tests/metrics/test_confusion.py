@@ -24,7 +24,8 @@ LABELS = np.minimum(RNG.geometric(0.5, 400) - 1, K - 1).astype(np.int32)
 PREDICTIONS = np.where(RNG.random(400) < 0.6, LABELS, RNG.integers(0, K, 400)).astype(np.int32)
 MASK = RNG.random(400) < 0.8
 
-update = jax.jit(metrics.update)
+update, merge = jax.jit(metrics.update), jax.jit(metrics.merge)
+balanced, recalls_of = jax.jit(metrics.balanced_accuracy), jax.jit(metrics.per_class_recall)
 MEASURES = [
     metrics.compute,
     metrics.accuracy,
@@ -74,53 +75,47 @@ def test_any_batch_shape_counts():
 
 
 def test_balanced_accuracy_is_that_of_scikit_learn():
-    got = metrics.balanced_accuracy(counted(PREDICTIONS, LABELS))
+    got = balanced(counted(PREDICTIONS, LABELS))
     assert got.dtype == jnp.float32
     np.testing.assert_allclose(got, balanced_accuracy_score(LABELS, PREDICTIONS), rtol=0, atol=1e-7)
 
 
 def test_per_class_recall_is_the_share_predicted_right():
     expected = [np.mean(PREDICTIONS[np.equal(LABELS, c)] == c) for c in range(K)]
-    np.testing.assert_allclose(
-        metrics.per_class_recall(counted(PREDICTIONS, LABELS)), expected, rtol=1e-7
-    )
+    np.testing.assert_allclose(recalls_of(counted(PREDICTIONS, LABELS)), expected, rtol=1e-7)
 
 
 def test_an_absent_class_has_nan_recall_and_stays_out_of_balanced_accuracy():
     state = counted([0, 0, 1, 2, 3], [0, 0, 0, 2, 2], num_classes=4)
-    recalls = metrics.per_class_recall(state)
+    recalls = recalls_of(state)
     np.testing.assert_allclose(recalls, [2 / 3, np.nan, 0.5, np.nan], rtol=1e-7)
-    np.testing.assert_allclose(
-        metrics.balanced_accuracy(state), (2 / 3 + 0.5) / 2, rtol=0, atol=1e-7
-    )
+    np.testing.assert_allclose(balanced(state), (2 / 3 + 0.5) / 2, rtol=0, atol=1e-7)
 
 
 def test_no_examples_give_nan():
-    assert np.isnan(metrics.balanced_accuracy(metrics.init(3)))
-    assert np.isnan(metrics.per_class_recall(metrics.init(3))).all()
+    assert np.isnan(balanced(metrics.init(3)))
+    assert np.isnan(recalls_of(metrics.init(3))).all()
 
 
 def test_merge_is_associative_commutative_and_equals_one_update():
     parts = [counted(PREDICTIONS[i::3], LABELS[i::3]) for i in range(3)]
-    left = metrics.merge(metrics.merge(parts[0], parts[1]), parts[2])
-    right = metrics.merge(parts[2], metrics.merge(parts[1], parts[0]))
+    left = merge(merge(parts[0], parts[1]), parts[2])
+    right = merge(parts[2], merge(parts[1], parts[0]))
     whole = counted(PREDICTIONS, LABELS).counts
     np.testing.assert_array_equal(left.counts, right.counts)
     np.testing.assert_array_equal(left.counts, whole)
-    np.testing.assert_array_equal(metrics.merge(left, metrics.init(K)).counts, whole)
+    np.testing.assert_array_equal(merge(left, metrics.init(K)).counts, whole)
 
 
 def test_counts_stay_exact_beyond_the_integers_of_float32():
     big = metrics.ConfusionState(jnp.array([[2**24 + 1, 3], [0, 2**30 - 1]], jnp.int32))
     one = counted([0, 1], [0, 1], num_classes=2)
-    merged = metrics.merge(metrics.merge(big, one), one)
+    merged = merge(merge(big, one), one)
     np.testing.assert_array_equal(merged.counts, [[2**24 + 3, 3], [0, 2**30 + 1]])
     np.testing.assert_array_equal(
-        metrics.update(big, jnp.array([0]), jnp.array([0])).counts, [[2**24 + 2, 3], [0, 2**30 - 1]]
+        update(big, jnp.array([0]), jnp.array([0])).counts, [[2**24 + 2, 3], [0, 2**30 - 1]]
     )
-    np.testing.assert_allclose(
-        metrics.per_class_recall(merged), [(2**24 + 3) / (2**24 + 6), 1], rtol=1e-7
-    )
+    np.testing.assert_allclose(recalls_of(merged), [(2**24 + 3) / (2**24 + 6), 1], rtol=1e-7)
 
 
 STARTS = np.array([[2**31 - 1, 2**32 - 2, 0], [5_300_000_000, 2**31, 7], [2**24, 1, 2**53 - 9]])
@@ -133,7 +128,7 @@ def test_counts_go_on_beyond_int32():
     for predictions, labels in zip(*CELLS, strict=True):
         state = update(state, predictions, labels)
     np.testing.assert_array_equal(counting.to_numpy(state), STARTS + TIMES)
-    merged = metrics.merge(metrics.ConfusionState(STARTS // 2), metrics.ConfusionState(STARTS // 3))
+    merged = merge(metrics.ConfusionState(STARTS // 2), metrics.ConfusionState(STARTS // 3))
     np.testing.assert_array_equal(counting.to_numpy(merged), STARTS // 2 + STARTS // 3)
     np.testing.assert_array_equal(counting.compute(state), (STARTS + TIMES).astype(np.float32))
 
@@ -158,15 +153,15 @@ def test_a_state_of_older_code_is_read_and_counts_on(asarray):
 def test_a_count_beyond_the_end_is_lost_for_good_and_the_measures_are_nan():
     last = metrics.ConfusionState([[2**53, 3], [0, 5]])
     more = metrics.ConfusionState([[2**31, 3], [0, 5]])
-    check = checkify.checkify(metrics.merge)
+    check = jax.jit(checkify.checkify(metrics.merge))
     error, lost = check(last, more)
     assert "a count went beyond 2**53" in error.get()
     assert check(more, more)[0].get() is None
     np.testing.assert_array_equal(counting.compute(lost), [[np.nan, 6], [0, 10]])
-    for state in (lost, metrics.merge(more, lost), jax.tree.map(jnp.add, lost, more)):
-        assert np.isnan(metrics.balanced_accuracy(state))
-        assert np.isnan(metrics.per_class_recall(state)).all()
-    heard = checkify.checkify(metrics.update)(lost, jnp.array([1]), jnp.array([0]))[0]
+    for state in (lost, merge(more, lost), jax.tree.map(jnp.add, lost, more)):
+        assert np.isnan(balanced(state))
+        assert np.isnan(recalls_of(state)).all()
+    heard = jax.jit(checkify.checkify(metrics.update))(lost, jnp.array([1]), jnp.array([0]))[0]
     assert "a count went beyond" in heard.get()
 
 

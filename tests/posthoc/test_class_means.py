@@ -20,6 +20,8 @@ NEW = np.float32(CENTERS[np.arange(100) % K] + RNG.normal(size=(100, F)))
 MASK = RNG.random(N) < 0.7
 
 update, logits = jax.jit(class_means.update), jax.jit(class_means.logits)
+merge, center_of = jax.jit(class_means.merge), jax.jit(class_means.center)
+normalize = jax.jit(class_means.normalize)
 
 
 def means(x, labels, num_classes=K):
@@ -60,10 +62,10 @@ def normalized(x, center=0.0):
 
 
 def test_the_normalized_forms_are_those_of_scikit_learn():
-    center = class_means.center(seen())
+    center = center_of(seen())
     np.testing.assert_allclose(center, np.float64(X).mean(0), rtol=1e-6, atol=1e-7)
     for given, oracle in [(None, 0.0), (center, np.float64(X).mean(0))]:
-        x, new = (class_means.normalize(v, center=given) for v in (X, NEW))
+        x, new = (normalize(v, center=given) for v in (X, NEW))
         np.testing.assert_allclose(x, normalized(X, oracle), rtol=1e-5, atol=1e-6)
         classifier = NearestCentroid().fit(normalized(X, oracle), LABELS)
         expected = classifier.predict(normalized(NEW, oracle))
@@ -111,13 +113,13 @@ def test_classes_that_drift_from_batch_to_batch():
 def test_merge_is_one_update_of_both():
     x = np.float32(1e3 + X)
     parts = [seen(x[i::3], LABELS[i::3]) for i in range(3)]
-    left = class_means.merge(class_means.merge(parts[0], parts[1]), parts[2])
-    right = class_means.merge(parts[2], class_means.merge(parts[1], parts[0]))
+    left = merge(merge(parts[0], parts[1]), parts[2])
+    right = merge(parts[2], merge(parts[1], parts[0]))
     for state in (left, right):
         np.testing.assert_array_equal(state.counts, np.bincount(LABELS))
         assert abs(exact(state) - means(x, LABELS)).max() < 3e-8
     empty = class_means.init(K, F)
-    for state in (class_means.merge(left, empty), class_means.merge(empty, left)):
+    for state in (merge(left, empty), merge(empty, left)):
         jax.tree.map(np.testing.assert_array_equal, state, left)
 
 
@@ -204,7 +206,7 @@ def test_normalize_at_every_scale(dtype):
     base = np.ldexp(RNG.integers(16, 32, (4, F)), -4) * RNG.choice([-1, 1], (4, F))
     with jax.enable_x64(dtype == jnp.float64):
         x = jnp.asarray(np.ldexp(base, exponents), dtype)
-        got, away = class_means.normalize(x), class_means.normalize(x, center=-x[-1])
+        got, away = normalize(x), normalize(x, center=-x[-1])
         assert got.dtype == dtype
         got, away = np.float64(got), np.float64(away)
     eps = float(kind.eps)
@@ -215,7 +217,7 @@ def test_normalize_at_every_scale(dtype):
 
 def test_normalize_of_zero_and_of_what_is_not_finite():
     x = np.float32([[0, 0], [3, np.nan], [np.inf, 1], [3, 4]])
-    value, pullback = jax.vjp(class_means.normalize, x)
+    value, pullback = jax.vjp(normalize, x)
     np.testing.assert_allclose(value[jnp.array([0, 3])], [[0, 0], [0.6, 0.8]], rtol=2e-7)
     assert np.isnan(value[1:3]).all()
     np.testing.assert_array_equal(pullback(jnp.ones_like(value))[0][0], 0)
@@ -243,15 +245,15 @@ def test_sums_beyond_the_range_are_nan_with_a_message():
 def test_means_near_the_largest_number_are_merged():
     def state(value, count):
         empty = class_means.init(1, 2)
-        one = class_means.update(empty, jnp.array([[value, 1.0]]), jnp.array([0]))
+        one = update(empty, jnp.array([[value, 1.0]]), jnp.array([0]))
         return one._replace(counts=jnp.full(1, float(count)))
 
-    both = class_means.merge(state(3e38, 1), state(-3e38, 2))
+    both = merge(state(3e38, 1), state(-3e38, 2))
     np.testing.assert_allclose(exact(both), [[-1e38, 1]], rtol=3e-7)
     classes = class_means.ClassMeansState(
         jnp.array([[3e38, 1.0], [-3e38, 1e-30]]), jnp.zeros((2, 2)), jnp.ones(2), jnp.zeros(2)
     )
-    np.testing.assert_allclose(class_means.center(classes), [0, 0.5], rtol=1e-7, atol=1e31)
+    np.testing.assert_allclose(center_of(classes), [0, 0.5], rtol=1e-7, atol=1e31)
 
 
 def test_counts_go_on_beyond_31_bits():
@@ -278,13 +280,13 @@ def test_float64_features_are_averaged_in_float64_in_a_float32_state():
         assert jax.tree.map(jax.typeof, before) == jax.tree.map(jax.typeof, state)
         assert {leaf.dtype for leaf in state} == {jnp.dtype(jnp.float32)}
         assert abs(exact(state) - means(x, LABELS)).max() < 4e-15 * 1e9  # 2^-48
-        got = class_means.logits(state, x)
+        got = logits(state, x)
         assert got.dtype == jnp.float64
         np.testing.assert_allclose(got, -distances(x, means(x, LABELS)), rtol=1e-4)
-        both = class_means.merge(state, before)
+        both = merge(state, before)
         assert {leaf.dtype for leaf in both} == {jnp.dtype(jnp.float32)}
-        assert class_means.center(state).dtype == jnp.float32
-        assert np.isnan(class_means.update(before, x * 1e50, LABELS).means).all()
+        assert center_of(state).dtype == jnp.float32
+        assert np.isnan(update(before, x * 1e50, LABELS).means).all()
 
 
 # Transformations, meshes.
@@ -316,7 +318,9 @@ def test_vmap_over_models():
         np.testing.assert_allclose(got[i], -distances(NEW, means(many[i], LABELS)), rtol=3e-6)
 
 
-@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(AxisType.Auto, marks=pytest.mark.slow), AxisType.Explicit]
+)
 def test_a_sharded_batch(kind):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(kind,))
     split = NamedSharding(mesh, P("data"))
