@@ -107,9 +107,12 @@ def test_a_function_that_takes_and_returns_it_can_be_exported(name):
 
 DEAR = {
     "Choice",
+    "ClassWiseState",
     "Measures",
     "RankingMeasures",
     "RankingState",
+    "ShotAccuracy",
+    "TallyState",
     "WeightSummary",
     "WeightedConfusionState",
     "WeightedTallyState",

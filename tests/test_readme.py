@@ -64,6 +64,7 @@ def test_the_page_on_difficulty_runs(capsys):
     assert abs(rare - labels.mean()) > 0.01  # not the prior of the data set
 
 
+@pytest.mark.slow
 def test_on_the_page_a_device_s_share_gives_the_sums_of_the_whole():
     names = pages.run("docs/guides/difficulty.md")
     logits = names["images"] @ names["params"]

@@ -49,7 +49,7 @@ def oracle(values, weights=1.0, where=True, normalizer=None):
         (np.float32(2.5), MASK),
     ],
 )
-@pytest.mark.parametrize("normalizer", [None, 37.0])
+@pytest.mark.parametrize("normalizer", [None, pytest.param(37.0, marks=pytest.mark.slow)])
 def test_value_for_every_shape_of_weights_and_where(weights, where, normalizer):
     expected = oracle(
         VALUES, 1.0 if weights is None else weights, True if where is None else where, normalizer
@@ -300,7 +300,9 @@ def test_weights_below_the_normal_numbers_count_as_nothing_beside_others():
 
 
 # Beyond 2²⁴ a float32 count that adds one by one stands still. Measured 6e-8.
-@pytest.mark.parametrize("by", ["elements", "where", "weights"])
+@pytest.mark.parametrize(
+    "by", ["where", *(pytest.param(by, marks=pytest.mark.slow) for by in ("elements", "weights"))]
+)
 def test_a_count_beyond_float32_s_integers(by):
     size = 2**25 + 17
     ones, marked = jnp.ones(size), jnp.zeros(size).at[::1024].set(1)

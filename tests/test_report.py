@@ -38,7 +38,13 @@ TRANSFORMED = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSFORMED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if i % 3 == 0 else pytest.param(name, marks=pytest.mark.slow)
+        for i, name in enumerate(TRANSFORMED)
+    ],
+)
 def test_checkify_hears_a_wrong_number_and_no_other(name):
     checked = jax.jit(checkify.checkify(TRANSFORMED[name]))
     error, _ = checked(LOGITS, np.array([-3.0, 1.0], np.float32))

@@ -43,6 +43,7 @@ def test_every_epoch_is_compiled_once(page):
         assert page[name]._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_deferred_weights_are_off_before_t0_and_on_from_there(page, labels, counts):
     batches, weights = stacked(page["reweighted"])
     assert weights.shape == (EPOCHS, STEPS, N // STEPS)
@@ -55,6 +56,7 @@ def test_deferred_weights_are_off_before_t0_and_on_from_there(page, labels, coun
         np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_progressive_draws_go_from_instances_to_classes(page, labels, counts):
     batches, draws, priors = stacked(page["resampled"])
     for t, batch, draw, prior in zip(range(0, T, STEPS), batches, draws, priors, strict=True):
@@ -66,6 +68,7 @@ def test_progressive_draws_go_from_instances_to_classes(page, labels, counts):
         assert np.all(np.abs(visits - N * expected) < 1 + 1e-3)
 
 
+@pytest.mark.slow
 def test_cumulative_learning_follows_its_parabola_from_branch_to_branch(page, labels, counts):
     batches, weights = stacked(page["two_branch"])
     batches, weights = batches.reshape(T, 2, -1), weights.reshape(T, 2, -1)
@@ -90,6 +93,7 @@ SHARES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARES)
 def test_a_share_is_its_formula_at_each_step_under_one_scan(name, page):
     _, got = jax.jit(

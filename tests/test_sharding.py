@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 import jimb
 from tests.helpers.losses_table import LOSSES, assert_close, call, evaluate, half_masked
+from tests.helpers.over_losses import FEW
 
 ROWS, CLASSES = 16, 3
 LABELS = np.resize(np.array([0, 0, 1, 2, 1], np.int32), ROWS)
@@ -22,6 +23,16 @@ TABLE = np.array([0.5, 1.0, 2.0], np.float32)
 @pytest.fixture(params=[AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
 def mesh(request):
     return jax.make_mesh((8,), ("data",), axis_types=(request.param,))
+
+
+explicit_by_default = pytest.mark.parametrize(
+    "mesh",
+    [
+        pytest.param(AxisType.Auto, id="auto", marks=pytest.mark.slow),
+        pytest.param(AxisType.Explicit, id="explicit"),
+    ],
+    indirect=True,
+)
 
 
 def split(mesh, tree):
@@ -47,16 +58,7 @@ def assert_everywhere(array):
 # Losses and labels.
 
 
-# One of each way through the code; the whole table takes four times as long to compile.
-FEW = [
-    "softmax_ce_smoothing_weights",
-    "softmax_focal_soft",
-    "sigmoid_focal_soft_alpha",
-    "class_balanced_focal",
-    "softmax_vs",
-]
-
-
+# The whole table takes four times as long to compile as these.
 @pytest.mark.parametrize(
     "names", [FEW, pytest.param(None, marks=pytest.mark.slow)], ids=["few", "all"]
 )
@@ -90,6 +92,7 @@ def test_losses_and_gradients_equal_the_unsharded_and_keep_the_batch_sharding(me
             assert_everywhere(value) if name in loss.hyper else assert_split(mesh, value)
 
 
+@explicit_by_default
 def test_losses_run_eagerly_on_a_sharded_batch(mesh):
     logits = np.random.default_rng(0).normal(size=(ROWS, CLASSES)).astype(np.float32)
     loss = functools.partial(jimb.softmax_focal_loss, class_weights=TABLE)
@@ -253,11 +256,11 @@ def test_metrics_of_a_sharded_batch_equal_the_unsharded_and_keep_their_type(mesh
 @pytest.mark.parametrize(
     ("dtype", "shape"),
     [
-        (np.float16, (ROWS, CLASSES)),
-        (np.float16, (1000, 10)),
+        pytest.param(np.float16, (ROWS, CLASSES), marks=pytest.mark.slow),
+        pytest.param(np.float16, (1000, 10), marks=pytest.mark.slow),
         (np.float16, (64, 257)),
-        (np.float16, (8 * 997, 3)),
-        (np.float32, (1000, 10)),
+        pytest.param(np.float16, (8 * 997, 3), marks=pytest.mark.slow),
+        pytest.param(np.float32, (1000, 10), marks=pytest.mark.slow),
         (None, (1000, 10)),
     ],
     ids=str,
@@ -313,6 +316,7 @@ def unsharded_plan():
     return np.asarray(jax.jit(plan)(PLAN_WEIGHTS))
 
 
+@explicit_by_default
 def test_an_epoch_plan_of_sharded_weights_is_that_of_unsharded_ones(unsharded_plan, mesh):
     with jax.set_mesh(mesh):
         sharded_plan = jax.jit(plan)(split(mesh, PLAN_WEIGHTS))

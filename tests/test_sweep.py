@@ -61,7 +61,10 @@ def test_bad_grids_are_refused(grids, batch_size, message):
 
 @pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
 @pytest.mark.parametrize("batch_size", [None, 2])
-@pytest.mark.parametrize("mesh_shape", [(1,), (4,), (8,), (2, 4), (4, 2)])
+@pytest.mark.parametrize(
+    "mesh_shape",
+    [(4,), (2, 4), *(pytest.param(s, marks=pytest.mark.slow) for s in ((1,), (8,), (4, 2)))],
+)
 def test_points_divided_over_devices_give_the_same(mesh_shape, batch_size, kind):
     """Six points on four and eight devices: some compute the last one again."""
     axes = ("data", "points")[-len(mesh_shape) :]

@@ -100,7 +100,11 @@ def test_types_are_kept_under_donation():
     assert jax.eval_shape(class_wise.update, abstract, LOGITS, LABELS) == abstract
 
 
-@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(AxisType.Auto, marks=pytest.mark.slow), AxisType.Explicit],
+    ids=["auto", "explicit"],
+)
 def test_a_sharded_batch_counts_whole_and_keeps_the_states_layout(kind):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(kind,))
     with jax.set_mesh(mesh):

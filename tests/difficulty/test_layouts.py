@@ -53,7 +53,7 @@ CASES = [
 ]
 
 
-SOME = [n if i % 4 == 0 else pytest.param(*n, marks=pytest.mark.slow) for i, n in enumerate(CASES)]
+SOME = [n if i % 8 == 0 else pytest.param(*n, marks=pytest.mark.slow) for i, n in enumerate(CASES)]
 
 
 @pytest.mark.parametrize(("name", "by_index", "split", "kept"), SOME)

@@ -126,7 +126,7 @@ def test_sums_are_the_same_bits_in_every_program(num_classes, dtype):
             np.testing.assert_array_equal(a, b, err_msg=str(name))
 
 
-@pytest.mark.parametrize("num_classes", [2, 100])
+@pytest.mark.parametrize("num_classes", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_sampling_weights_of_sixty_passes_are_those_of_float64(num_classes):
     rows = 2000
     rng = np.random.default_rng(num_classes)

@@ -27,7 +27,9 @@ def pairs_of_logits(num_classes):
     return now, before, rng.integers(0, num_classes, len(now)).astype(np.int32)
 
 
-@pytest.mark.parametrize("num_classes", [2, 3, 10, pytest.param(100, marks=pytest.mark.slow), 1000])
+@pytest.mark.parametrize(
+    "num_classes", [2, 3, 10, *(pytest.param(k, marks=pytest.mark.slow) for k in (100, 1000))]
+)
 def test_psi_is_the_papers_formula(num_classes):
     now, before, labels = pairs_of_logits(num_classes)
     unlearned, learned = map(f64, psi(now, before, labels))

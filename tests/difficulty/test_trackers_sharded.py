@@ -31,6 +31,14 @@ def split(mesh, tree):
     return jax.device_put(tree, NamedSharding(mesh, P("data")))
 
 
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        pytest.param(AxisType.Auto, id="auto", marks=pytest.mark.slow),
+        pytest.param(AxisType.Explicit, id="explicit"),
+    ],
+    indirect=True,
+)
 @trackers
 def test_a_sharded_data_set_is_updated_without_communication(tracker, mesh):
     with jax.set_mesh(mesh):
@@ -52,7 +60,11 @@ def test_a_sharded_data_set_is_updated_without_communication(tracker, mesh):
 @trackers
 @pytest.mark.parametrize(
     ("kind", "layout"),
-    [(AxisType.Auto, P("data")), (AxisType.Explicit, P("data")), (AxisType.Explicit, P())],
+    [
+        pytest.param(AxisType.Auto, P("data"), marks=pytest.mark.slow),
+        (AxisType.Explicit, P("data")),
+        pytest.param(AxisType.Explicit, P(), marks=pytest.mark.slow),
+    ],
     ids=["auto-split", "explicit-split", "explicit-everywhere"],
 )
 def test_sharded_batches_update_a_state_that_keeps_its_layout(tracker, kind, layout):

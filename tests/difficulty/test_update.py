@@ -69,7 +69,9 @@ def test_sums_over_sweeps_are_the_papers():
     assert np.max(np.abs(f64(state.learned) - expected_learned) / size) <= PSI_OF_SWEEPS
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float16, None])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param(jnp.float32, marks=pytest.mark.slow), jnp.float16, None]
+)
 def test_order_and_padding_are_inert(dtype):
     rng, size = np.random.default_rng(1), 96
     state = difficulty.init(N, K, dtype=dtype)

@@ -114,13 +114,13 @@ def words_of(name, data_dir, *, imbalance, seed):
     "name",
     [
         "LDAM-DRW",
-        "progressively balanced",
-        "under-sampling",
+        pytest.param("progressively balanced", marks=pytest.mark.slow),
+        pytest.param("under-sampling", marks=pytest.mark.slow),
         "class-balanced, interpolated",
         "OHEM, hardest half",
-        "hard-example pool",
-        "class-wise difficulty",
-        "logit adjustment, post hoc",
+        pytest.param("hard-example pool", marks=pytest.mark.slow),
+        pytest.param("class-wise difficulty", marks=pytest.mark.slow),
+        pytest.param("logit adjustment, post hoc", marks=pytest.mark.slow),
     ],
 )
 def test_methods_train(task, name):

@@ -202,7 +202,9 @@ def test_logit_adjustment_subtracts_the_log_prior_and_picks_tau_on_validation(to
     np.testing.assert_array_equal(predictions, expected)
 
 
-@pytest.mark.parametrize("form", ["plain", "L2", "centred L2"])
+@pytest.mark.parametrize(
+    "form", [*(pytest.param(f, marks=pytest.mark.slow) for f in ("plain", "L2")), "centred L2"]
+)
 def test_the_nearest_mean_is_that_of_scikit_learn(toy, form):
     train, _, test = toy.seen
     features, tested = (np.asarray(part.features, np.float64) for part in (train, test))

@@ -46,6 +46,7 @@ def test_class_weights_lower_and_difficulty_raises_the_recall_of_digit_8():
         assert z(name) < -2
 
 
+@pytest.mark.slow
 def test_it_prints_its_table_and_draws_its_figure(monkeypatch, capsys, tmp_path):
     figure = tmp_path / "out" / "parity.png"
     monkeypatch.setattr(sys, "argv", ["examples.parity", "--seeds", "2", "--figure", str(figure)])

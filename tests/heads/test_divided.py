@@ -80,7 +80,11 @@ def assert_the_same(results, names):
 
 
 @few_or_all
-@pytest.mark.parametrize("kind", [AxisType.Explicit, AxisType.Auto], ids=["explicit", "auto"])
+@pytest.mark.parametrize(
+    "kind",
+    [AxisType.Explicit, pytest.param(AxisType.Auto, marks=pytest.mark.slow)],
+    ids=["explicit", "auto"],
+)
 def test_losses_and_gradients_are_those_of_one_device(names, kind):
     mesh = mesh_of(kind)
     arrays, rows = placed(mesh)

@@ -23,7 +23,9 @@ from tests.helpers.exact import (
 from tests.helpers.figures import hold
 
 
-@pytest.mark.parametrize("num_classes", [2, 10, 1000])
+@pytest.mark.parametrize(
+    "num_classes", [10, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 1000))]
+)
 def test_softmax_value_and_gradient_are_accurate(num_classes):
     hold(accuracy.softmax(num_classes, jit=as_users))
 

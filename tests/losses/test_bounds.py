@@ -14,7 +14,7 @@ def test_softmax_with_soft_labels(focal):
     hold(bounds.softmax_soft(focal, jit=as_users))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_softmax_with_smoothing(weighted):
     hold(bounds.smoothed(weighted, jit=as_users))
 
@@ -33,13 +33,18 @@ def test_class_balanced():
     hold(class_bounds.class_balanced(jit=as_users))
 
 
-@pytest.mark.parametrize("clip", [0.0, 0.05, 0.4])
+@pytest.mark.parametrize(
+    "clip", [0.05, *(pytest.param(c, marks=pytest.mark.slow) for c in (0.0, 0.4))]
+)
 def test_asymmetric(clip):
     hold(bounds.asymmetric(clip, jit=as_users))
 
 
 @pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16])
-@pytest.mark.parametrize("name", class_bounds.PRIOR_SHIFT)
+@pytest.mark.parametrize(
+    "name",
+    [n if n == "vs" else pytest.param(n, marks=pytest.mark.slow) for n in class_bounds.PRIOR_SHIFT],
+)
 def test_half_precision_of_prior_shift_is_correctly_rounded(name, dtype):
     hold(class_bounds.prior_shift_half([name], dtype))
 

@@ -28,7 +28,12 @@ from tests.helpers.losses_table import (
     oracle_gradient,
     plain,
 )
-from tests.helpers.over_losses import all_losses, swept_losses
+from tests.helpers.over_losses import (
+    all_losses,
+    few_losses,
+    few_swept_losses,
+    swept_losses,
+)
 
 
 def test_the_table_has_every_loss():
@@ -80,14 +85,14 @@ def test_second_derivatives_are_those_of_the_formula(loss):
     assert_close(plain(loss).curvature, expected, rtol=1e-4, atol=1e-4)
 
 
-@all_losses
+@few_losses
 def test_eager_without_mask_equals_jit_with_an_open_mask(loss):
     inputs = inputs_of(loss)
     variables = jax.tree.map(jnp.asarray, inputs.variables)
     assert_close(call(loss, variables, inputs.labels), plain(loss).losses, atol=1e-7)
 
 
-@all_losses
+@few_losses
 def test_vmap_over_the_batch_equals_the_batch(loss):
     inputs = inputs_of(loss)
     axes = {name: 0 if name in ("logits", "labels") else None for name in inputs.variables}
@@ -97,7 +102,7 @@ def test_vmap_over_the_batch_equals_the_batch(loss):
     assert_close(values, plain(loss).losses, atol=1e-7)
 
 
-@all_losses
+@few_losses
 def test_scan_with_checkpoint_accumulates_the_same_gradient(loss):
     inputs = inputs_of(loss)
     hyper = {name: inputs.variables[name] for name in loss.hyper}
@@ -122,7 +127,7 @@ def test_scan_with_checkpoint_accumulates_the_same_gradient(loss):
     assert_close(gradient(batch), expected)
 
 
-@swept_losses
+@few_swept_losses
 def test_a_sweep_over_every_hyper_parameter_is_one_vmap_and_one_trace(loss):
     inputs = inputs_of(loss)
     factors = np.array([0.0, 0.5, 1.0], np.float32)
@@ -256,7 +261,7 @@ def test_a_bad_label_is_nan_there_and_in_a_mean_that_includes_it(loss):
     assert np.isnan(result.total)
 
 
-@all_losses
+@few_losses
 def test_checkify_hears_of_a_bad_label_that_is_not_masked_and_of_no_other(loss):
     inputs, bad = with_bad_labels(loss)
 

@@ -23,7 +23,7 @@ from tests.helpers.losses_table import (
     sigmoid_oracle,
     softmax_oracle,
 )
-from tests.helpers.over_losses import all_losses, softmax_losses
+from tests.helpers.over_losses import few_losses, few_softmax_losses
 from tests.helpers.weights_oracle import effective_weights
 
 
@@ -179,7 +179,7 @@ def test_beta_towards_1_weighs_by_the_beta_that_the_dtype_can_hold(dtype, near_1
 # One class, one example, none.
 
 
-@softmax_losses
+@few_softmax_losses
 def test_a_single_class_has_no_loss_and_no_gradient(loss):
     inputs = inputs_of(loss, batch=2, num_classes=1)
 
@@ -236,7 +236,7 @@ def test_a_single_example_has_the_loss_of_its_row_in_a_batch():
         np.testing.assert_allclose(single, batch[:1], rtol=1.2e-7, err_msg=loss.name)
 
 
-@all_losses
+@few_losses
 def test_an_empty_batch_has_no_losses_and_a_mean_of_0(loss):
     inputs = inputs_of(loss, batch=0)
 

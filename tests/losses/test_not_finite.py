@@ -11,7 +11,7 @@ import pytest
 
 import jimb
 from tests.helpers.losses_table import CLASSES, evaluate, inputs_of, plain
-from tests.helpers.over_losses import all_losses
+from tests.helpers.over_losses import few_losses
 from tests.losses.test_contract import with_bad_labels
 
 
@@ -31,7 +31,7 @@ def finite_together(loss, result):
     return finite
 
 
-@all_losses
+@few_losses
 @pytest.mark.parametrize("rubbish", [np.nan, np.inf, -np.inf])
 def test_the_gradient_is_finite_just_where_the_loss_is(loss, rubbish):
     result = evaluate(loss, with_rubbish(loss, rubbish))
@@ -45,7 +45,7 @@ def test_the_gradient_is_finite_just_where_the_loss_is(loss, rubbish):
         assert not finite[[2, 5, 6]].all(-1).any() if loss.elementwise else not finite[2]
 
 
-@all_losses
+@few_losses
 def test_a_bad_label_has_no_finite_gradient(loss):
     inputs, bad = with_bad_labels(loss)
     finite = finite_together(loss, evaluate(loss, inputs))

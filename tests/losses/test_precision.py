@@ -6,7 +6,7 @@ import numpy as np
 import jimb
 from tests.helpers.dots import precisions
 from tests.helpers.losses_table import call, inputs_of
-from tests.helpers.over_losses import all_losses
+from tests.helpers.over_losses import few_losses
 
 
 def test_cosine_logits_and_their_gradients_are_of_the_highest_precision():
@@ -18,7 +18,7 @@ def test_cosine_logits_and_their_gradients_are_of_the_highest_precision():
     assert found == [("HIGHEST", "HIGHEST")] * 3
 
 
-@all_losses
+@few_losses
 def test_losses_and_their_gradients_have_no_matrix_product(loss):
     inputs = inputs_of(loss)
 

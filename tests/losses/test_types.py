@@ -11,7 +11,7 @@ import pytest
 
 import jimb
 from tests.helpers.losses_table import BCE, CE, LOSSES, SIGMOID_FOCAL, call, inputs_of
-from tests.helpers.over_losses import all_losses
+from tests.helpers.over_losses import all_losses, few_losses
 
 
 @all_losses
@@ -53,14 +53,20 @@ def losses_of_labels(dtype):
     return values(labels)
 
 
-@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int8, np.int16, np.uint32])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(np.bool_, np.uint32),
+        *(pytest.param(t, marks=pytest.mark.slow) for t in (np.uint8, np.int8, np.int16)),
+    ],
+)
 def test_labels_of_every_integer_dtype_give_the_same_losses(dtype):
     expected = losses_of_labels(np.int32)
     for name, value in losses_of_labels(dtype).items():
         np.testing.assert_allclose(value, expected[name], rtol=2e-6, err_msg=name)
 
 
-@all_losses
+@few_losses
 def test_the_gradient_of_a_mean_lowers_for_cpu_gpu_and_tpu(loss):
     inputs = inputs_of(loss)
 

@@ -131,7 +131,7 @@ KINDS = (
 )
 TIMES = {2: 30, 3: 20, 10: 5, 100: 1, 1000: 1}
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-sizes = pytest.mark.parametrize("k", [2, 3, 10, 1000])
+sizes = pytest.mark.parametrize("k", [2, 3, 10, pytest.param(1000, marks=pytest.mark.slow)])
 
 
 def matrices(kind, k):
@@ -208,7 +208,11 @@ def test_measures_are_those_of_exact_integers(kind, k):
 
 @pytest.mark.parametrize(
     ("kind", "k"),
-    [*((kind, k) for k in (2, 3, 10, 100) for kind in KINDS), (of_all_sizes, 1000)],
+    [
+        *((kind, 3) for kind in KINDS),
+        *(pytest.param(kind, k, marks=pytest.mark.slow) for k in (2, 10, 100) for kind in KINDS),
+        pytest.param(of_all_sizes, 1000, marks=pytest.mark.slow),
+    ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_measures_are_those_of_scikit_learn(kind, k):

@@ -48,7 +48,10 @@ def hard_case(rng, dtype=np.float32, size=N):
 # Which are kept.
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize(
+    "dtype",
+    [jnp.float32, *(pytest.param(t, marks=pytest.mark.slow) for t in (jnp.bfloat16, jnp.float16))],
+)
 def test_random_cases_are_those_of_a_loop(dtype):
     rng, ids = np.random.default_rng(0), np.array([-(2**31), 7, 2**31 - 1], np.int32)
     for _ in range(60):
@@ -172,7 +175,14 @@ def bits(tree):
     return jax.tree.map(lambda x: np.atleast_1d(x).view(np.uint32), tree)
 
 
-@pytest.mark.parametrize("keep", [1.0, N, N + 7, np.int32(N), np.float32(1)])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        1.0,
+        N,
+        *(pytest.param(k, marks=pytest.mark.slow) for k in (N + 7, np.int32(N), np.float32(1))),
+    ],
+)
 @pytest.mark.parametrize("nan", [False, True])
 @pytest.mark.filterwarnings("ignore:keep=37 is a number of examples, and there are 30")
 def test_to_keep_everything_is_the_plain_mean_bit_by_bit(keep, nan):

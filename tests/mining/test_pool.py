@@ -136,7 +136,9 @@ class Machine(RuleBasedStateMachine):
         np.testing.assert_array_equal(self.state.examples["label"][left], self.queue.items)
 
 
-@pytest.mark.parametrize("capacity", [BATCH, 7, 16])
+@pytest.mark.parametrize(
+    "capacity", [7, *(pytest.param(c, marks=pytest.mark.slow) for c in (BATCH, 16))]
+)
 def test_nothing_is_lost_or_doubled_by_pushes_and_pops_at_random(capacity):
     TRACES.clear()
     run_state_machine_as_test(

@@ -68,6 +68,7 @@ def test_by_default_there_are_as_many_batches_as_the_examples_fill():
         assert plan.shape == (rows, width * depth)
 
 
+@pytest.mark.slow
 def test_batches_of_imagenet_size():
     num_examples, num_classes = 1_281_167, 8000
     shares = np.arange(1, num_classes + 1) ** -0.7
@@ -147,7 +148,9 @@ def test_labels_of_any_kind_give_the_same_plan():
     np.testing.assert_array_equal(plan, expected)
 
 
-@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize(
+    "axis_type", [pytest.param(AxisType.Auto, marks=pytest.mark.slow), AxisType.Explicit]
+)
 @pytest.mark.parametrize("transform", [jax.jit, lambda f: f], ids=["jit", "eager"])
 def test_eight_devices_make_the_plan_of_one(transform, axis_type):
     labels = LABELS[:48]

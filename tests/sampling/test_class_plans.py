@@ -80,6 +80,7 @@ def test_each_class_has_its_visits_and_each_example_its_share_up_to_one(name, la
             assert mine.max() <= -(-of_class // mine.size)
 
 
+@pytest.mark.slow
 def test_a_plan_of_imagenet_size():
     num_examples, num_classes = 1_281_167, 8000
     shares = np.arange(1, num_classes + 1) ** -0.7

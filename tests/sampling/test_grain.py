@@ -65,6 +65,7 @@ def test_epochs_are_drawn_anew_unless_grain_is_told_to_repeat_one():
     assert [same[N + i] for i in range(N)] == first
 
 
+@pytest.mark.slow
 def test_worker_processes_read_the_same():
     flags.FLAGS.mark_as_parsed()  # as absl.app.run does in a program
     workers = grain.multiprocessing.MultiprocessingOptions(num_workers=2)

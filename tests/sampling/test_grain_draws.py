@@ -101,8 +101,12 @@ def power_probabilities(power):
     return probabilities
 
 
-@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, -1.0])
-@pytest.mark.parametrize(("host", "num_hosts"), [(0, 1), (0, 8), (5, 8)])
+@pytest.mark.parametrize(
+    "power", [*(pytest.param(p, marks=pytest.mark.slow) for p in (0.0, 1.0)), 0.5, -1.0]
+)
+@pytest.mark.parametrize(
+    ("host", "num_hosts"), [(0, 1), pytest.param(0, 8, marks=pytest.mark.slow), (5, 8)]
+)
 def test_classes_are_drawn_by_the_power_of_their_size_on_every_host(power, host, num_hosts):
     trials = 2 * 4096
     selection = jgrain.ClassBalancedSelection(

@@ -228,6 +228,14 @@ def test_a_sharded_batch_gives_the_same_and_stays_sharded(mesh):
     assert_split(mesh, slopes)
 
 
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        pytest.param(AxisType.Auto, id="auto", marks=pytest.mark.slow),
+        pytest.param(AxisType.Explicit, id="explicit"),
+    ],
+    indirect=True,
+)
 def test_eagerly_too(mesh):
     expected = run(KEY, UNIT, LABELS)
     with jax.set_mesh(mesh):

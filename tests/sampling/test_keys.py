@@ -59,6 +59,7 @@ def test_several_keys_are_for_vmap(function, values, rest):
         call(function, jax.random.split(KEY, 3), values, rest)
 
 
+@pytest.mark.slow
 @random
 def test_an_old_key_is_the_new_one(function, values, rest):
     got = call(function, jax.random.PRNGKey(0), values, rest)

@@ -18,6 +18,8 @@ from proofs import samplers
 
 LARGE = pytest.param(1_280_000, marks=pytest.mark.slow)
 each_kind = pytest.mark.parametrize("kind", samplers.KINDS)
+SLOW_KINDS = [pytest.param(kind, marks=pytest.mark.slow) for kind in samplers.KINDS[1:]]
+one_kind = pytest.mark.parametrize("kind", [samplers.KINDS[0], *SLOW_KINDS])
 each_size = pytest.mark.parametrize("num", [100_000, LARGE])
 
 
@@ -81,6 +83,7 @@ def test_at_no_offset_is_an_example_visited_a_whole_time_too_often_or_too_rarely
     assert counts.whole.sum() * 2**32 + counts.fraction.sum() == num * 2**32
 
 
+@pytest.mark.slow
 def test_eight_devices_draw_the_plan_of_one():
     """Large plans take other sums and orders than the small ones in test_sharding.py."""
     num = 100_000
@@ -99,7 +102,7 @@ def test_eight_devices_draw_the_plan_of_one():
 # ------------------------------------------------------------- what the plans are compared with
 
 
-@each_kind
+@one_kind
 def test_jax_choice_draws_what_its_table_says(kind):
     num = 5000
     p = samplers.probabilities(samplers.weights_of(kind, num, seed=1))

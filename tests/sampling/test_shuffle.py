@@ -54,6 +54,7 @@ def test_every_number_goes_everywhere():
         assert np.sum((seen - expected) ** 2 / expected) < 37.7
 
 
+@pytest.mark.slow
 def test_neighbours_part():
     """Where two neighbours (in a row, in a column, two rows apart) land relative to each other.
 

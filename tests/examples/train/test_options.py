@@ -67,7 +67,7 @@ def slow(**options):
 @pytest.mark.parametrize(
     "options",
     [
-        {"loss": "focal", "gamma": 1.0, "weights": "effective", "beta": 0.99, "sampler": "sqrt"},
+        slow(loss="focal", gamma=1.0, weights="effective", beta=0.99, sampler="sqrt"),
         {"loss": "ldam", "weights": "effective", "rebalance": "deferred", "keep": 0.25},
         slow(loss="cb-sigmoid", beta=0.9, sampler="loss"),
         slow(weights="sqrt-inverse", sampler="class-balanced"),

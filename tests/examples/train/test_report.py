@@ -187,7 +187,9 @@ def outcome(confusion, **options):
     return Outcome(Settings(**options), recall, confusion, np.zeros(0), np.zeros(0), [], "")
 
 
-@pytest.mark.parametrize("classes", [2, 10, 45, 100])
+@pytest.mark.parametrize(
+    "classes", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (10, 45)), 100]
+)
 def test_figures_of_any_number_of_classes(tmp_path, classes):
     rng = np.random.default_rng(0)
     counts, confusion, difficulty, labels = task(classes, rng)

@@ -55,7 +55,7 @@ class Resumed(NamedTuple):
     said: str
 
 
-@pytest.fixture(scope="module", params=["device", "grain"])
+@pytest.fixture(scope="module", params=[pytest.param("device", marks=pytest.mark.slow), "grain"])
 def resumed(request, digits, tmp_path_factory):
     """Killed while it first writes, then in the middle of a plan, then at the end of an epoch."""
     folder, said = tmp_path_factory.mktemp("run"), io.StringIO()
