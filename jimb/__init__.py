@@ -2,6 +2,7 @@
 
 from jimb import counting as counting
 from jimb import difficulty as difficulty
+from jimb import gradient_ratio as gradient_ratio
 from jimb import losses as losses
 from jimb import metrics as metrics
 from jimb import mining as mining
@@ -19,12 +20,15 @@ from jimb.losses import class_balanced_sigmoid_loss as class_balanced_sigmoid_lo
 from jimb.losses import class_balanced_softmax_loss as class_balanced_softmax_loss
 from jimb.losses import cosine_logits as cosine_logits
 from jimb.losses import dice_loss as dice_loss
+from jimb.losses import equalization_loss as equalization_loss
+from jimb.losses import equalized_focal_loss as equalized_focal_loss
 from jimb.losses import ldam_loss as ldam_loss
 from jimb.losses import logit_adjusted_loss as logit_adjusted_loss
 from jimb.losses import lovasz_softmax_loss as lovasz_softmax_loss
 from jimb.losses import one_vs_all_bias_init as one_vs_all_bias_init
 from jimb.losses import present_regions as present_regions
 from jimb.losses import quality_focal_loss as quality_focal_loss
+from jimb.losses import seesaw_loss as seesaw_loss
 from jimb.losses import sigmoid_asymmetric_loss as sigmoid_asymmetric_loss
 from jimb.losses import sigmoid_cross_entropy_loss as sigmoid_cross_entropy_loss
 from jimb.losses import sigmoid_focal_loss as sigmoid_focal_loss

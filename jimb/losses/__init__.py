@@ -39,11 +39,14 @@ from jimb.losses._class_balanced import class_balanced_softmax_loss as class_bal
 from jimb.losses._cosine import cosine_logits as cosine_logits
 from jimb.losses._dense_detection import quality_focal_loss as quality_focal_loss
 from jimb.losses._dense_detection import varifocal_loss as varifocal_loss
+from jimb.losses._equalization import equalization_loss as equalization_loss
+from jimb.losses._equalization import equalized_focal_loss as equalized_focal_loss
 from jimb.losses._lovasz import lovasz_softmax_loss as lovasz_softmax_loss
 from jimb.losses._prior_shift import balanced_softmax_loss as balanced_softmax_loss
 from jimb.losses._prior_shift import ldam_loss as ldam_loss
 from jimb.losses._prior_shift import logit_adjusted_loss as logit_adjusted_loss
 from jimb.losses._prior_shift import vs_loss as vs_loss
+from jimb.losses._seesaw import seesaw_loss as seesaw_loss
 from jimb.losses._sigmoid import sigmoid_cross_entropy_loss as sigmoid_cross_entropy_loss
 from jimb.losses._sigmoid import sigmoid_focal_loss as sigmoid_focal_loss
 from jimb.losses._softmax import softmax_cross_entropy_loss as softmax_cross_entropy_loss

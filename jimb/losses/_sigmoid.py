@@ -102,11 +102,18 @@ def sigmoid_focal_loss(
     if alpha is not None:
         a = factor("alpha", alpha, 1.0, z)
         weight = a * y + (1 - a) * (1 - y)
-    if epsilon is not None or jnp.issubdtype(jnp.asarray(labels).dtype, jnp.floating):
-        losses = soft_focal(z, y, focus, weight)
-    else:
-        losses = focal_of_margin(jnp.where(y > 0, -z, z), focus, weight)
-    return visible(losses, given.dtype)
+    if epsilon is not None:
+        return visible(soft_focal(z, y, focus, weight), given.dtype)
+    return visible(focal_of_elements(z, y, labels, focus, weight), given.dtype)
+
+
+def focal_of_elements(
+    z: Array, y: Array, labels: ArrayLike, gamma: Array, weight: Array | None
+) -> Array:
+    """Focal terms of `unit_elements`, which are fewer operations where labels are no floats."""
+    if jnp.issubdtype(jnp.asarray(labels).dtype, jnp.floating):
+        return soft_focal(z, y, gamma, weight)
+    return focal_of_margin(jnp.where(y > 0, -z, z), gamma, weight)
 
 
 def one_vs_all(logits: Array, is_label: Bool[Array, "*any"], gamma: Array | None) -> Array:
