@@ -17,6 +17,7 @@ TRACKERS = [
 MODULES = [
     jimb,
     jimb.counting,
+    jimb.gradient_ratio,
     jimb.losses,
     jimb.difficulty,
     *TRACKERS,

@@ -48,6 +48,11 @@ def averaged():
     return posthoc.class_means.update(posthoc.class_means.init(3, 3), LOGITS, LABELS)
 
 
+def pulled():
+    loss, state = jimb.equalization_loss, jimb.gradient_ratio.init(3)
+    return jimb.gradient_ratio.update(state, LOGITS, jnp.eye(3)[LABELS], loss=loss)
+
+
 STATES = {
     "DifficultyState": lambda: tracked(difficulty, 4, 3),
     "WeightSummary": lambda: difficulty.summarize_weights(WEIGHTS, LABELS, 3),
@@ -66,6 +71,7 @@ STATES = {
     "ShotAccuracy": lambda: metrics.shot_accuracy(counted(), jnp.array([200, 50, 5])),
     "Choice": lambda: posthoc.choose_threshold(jnp.array([0.1, 0.8]), jnp.array([0, 1])),
     "ClassMeansState": averaged,
+    "GradientRatioState": pulled,
 }
 
 
@@ -108,6 +114,7 @@ def test_a_function_that_takes_and_returns_it_can_be_exported(name):
 DEAR = {
     "Choice",
     "ClassWiseState",
+    "GradientRatioState",
     "Measures",
     "RankingMeasures",
     "RankingState",

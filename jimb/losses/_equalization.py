@@ -110,8 +110,9 @@ def equalized_focal_loss(
     Example:
       >>> import jax.numpy as jnp, jimb
       >>> logits, labels = jnp.full((1, 2), -1.0), jnp.array([[1, 1]])
-      >>> print(jimb.equalized_focal_loss(logits, labels, jnp.array([1.0, 0.2])).round(3))
-      [[0.175 0.099]]
+      >>> losses = jimb.equalized_focal_loss(logits, labels, jnp.array([1.0, 0.2]))
+      >>> print(*(f"{loss:.4f}" for loss in losses[0]))
+      0.1755 0.0993
 
     Reference:
       Li et al., Equalized Focal Loss for Dense Long-Tailed Object Detection, CVPR 2022.

@@ -8,6 +8,7 @@ from tests.helpers.accuracy import rounded_once
 from tests.helpers.exact import (
     focal,
     relative_error,
+    sigmoid_reference,
     softmax_inputs,
     softmax_reference,
     values_and_gradients,
@@ -22,7 +23,18 @@ SCALES = (COUNTS / COUNTS.max()) ** np.float64(np.float32(0.2))
 TAU = np.float64(np.float32(1.3))
 
 
-# Prior-shift losses: `CE(z')` of logits z' that are an affine function of z, within the bound of
+def seesaw_logits(z, is_label):
+    """Of the label and of all other classes, with the mitigation and compensation of each."""
+    p, least = np.float64(np.float32(0.8)), np.float64(np.float32(0.01))
+    log = z - z.max(-1, keepdims=True)
+    log = log - np.log(np.sum(np.exp(log), axis=-1, keepdims=True))
+    of_label, n = log[is_label][:, None], COUNTS / np.sum(COUNTS * is_label, axis=-1)[:, None]
+    compensation = 2 * np.maximum(log - np.maximum(of_label, np.log(least)), 0)
+    return z + p * np.minimum(np.log(n), 0) + compensation, 1.0
+
+
+# Prior-shift losses: `CE(z')` of logits z' that are an affine function of z, or, in Seesaw, z and
+# what is taken for a constant, within the bound of
 # cross-entropy at z'. VS scales each class by its own factor, and rounds that product.
 
 PRIOR_SHIFT = {
@@ -46,6 +58,7 @@ PRIOR_SHIFT = {
         lambda z, y, g: jimb.vs_loss(z, y, COUNTS, gamma=0.2, tau=1.3),
         lambda z, is_label: (SCALES * z + TAU * np.log(PRIOR), SCALES),
     ),
+    "seesaw": (lambda z, y, g: jimb.seesaw_loss(z, y, COUNTS), seesaw_logits),
 }
 
 
@@ -125,4 +138,44 @@ def class_balanced(*, rows=300, jit=jax.jit):
         unit = 4e-6 + 1.2e-7 * (1 + g[:, None]) * np.minimum(gradient_exponent, 120)
         error = relative_error(gradient, exact_gradient, above=1e-36, in_units_of=unit)
         figures.append(Figure(f"{name}: gradient, in units of its bound", error, 1))
+    return figures
+
+
+# One-vs-all losses with weights, and with a γ, of each class.
+
+
+RATIOS = np.linspace(0, 1.5, CLASSES, dtype=np.float32)
+OF_RATIOS = np.float64(RATIOS)
+EQUALIZED = {
+    "equalization": lambda z, y, g: jimb.equalization_loss(z, y, RATIOS),
+    "equalized_focal": lambda z, y, g: jimb.equalized_focal_loss(z, y, RATIOS, alpha=None),
+}
+
+
+def equalized_reference(name, z, y):
+    """Value, gradient, how far the exponent is from 0, and γ."""
+    gamma = np.zeros(z.shape)
+    if name == "equalization":
+        x = 12 * (OF_RATIOS - np.float64(np.float32(0.8)))
+        weight = np.where(y > 0, 1 + 4 / (1 + np.exp(x)), 1 / (1 + np.exp(-x)))
+    else:
+        gamma = 2 + 8 * (1 - np.minimum(OF_RATIOS, 1)) + gamma
+        weight = gamma / 2
+    value, gradient, exponent, gradient_exponent = sigmoid_reference(z, y, gamma)
+    return weight * value, weight * gradient, exponent, gradient_exponent, gamma
+
+
+def equalized(*, rows=300, jit=jax.jit):
+    z, _, gamma = softmax_inputs(CLASSES, rows=rows, seed=7)
+    y = np.random.default_rng(7).integers(0, 2, z.shape).astype(np.int32)
+    figures = []
+    for name, (value, gradient) in values_and_gradients(EQUALIZED, z, y, gamma, jit=jit).items():
+        exact, exact_gradient, exponent, gradient_exponent, g = equalized_reference(name, z, y)
+        for what, got, expected, size in (
+            ("value", value, exact, exponent),
+            ("gradient", gradient, exact_gradient, gradient_exponent),
+        ):
+            unit = 4e-6 + 1.2e-7 * (1 + g) * np.minimum(size, 120)
+            error = relative_error(got, expected, above=1e-36, in_units_of=unit)
+            figures.append(Figure(f"{name}: {what}, in units of its bound", error, 1))
     return figures

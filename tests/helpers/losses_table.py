@@ -97,6 +97,37 @@ def varifocal_oracle(z, y, alpha=0.75, gamma=2.0):
     return np.where(y > 0, y * sigmoid_oracle(z, y), negative)
 
 
+RATIO = np.array([1.3, 0.9, 0.4, 0.02])
+
+
+def mitigated_oracle(z, y, p=0.8):
+    """`-log (e^z_y / Σ_j M_yj e^z_j)`, Seesaw without compensation."""
+    counts = COUNTS[: z.shape[-1]]
+    return softmax_oracle(z + p * np.log(np.minimum(1, counts / counts[y][:, None])), y)
+
+
+def equalization_oracle(z, y, alpha=4.0, gamma=12.0, mu=0.8):
+    """`-q_c y log p - r_c (1 - y) log(1 - p)`."""
+    f = 1 / (1 + np.exp(-gamma * (RATIO[: z.shape[-1]] - mu)))
+    q, r = 1 + alpha * (1 - f), f
+    return q * y * np.log1p(np.exp(-z)) + r * (1 - y) * np.log1p(np.exp(z))
+
+
+def equalized_focal_oracle(z, y, alpha=0.25, gamma=2.0, scale=8.0):
+    """`-α_t (γ_c / γ) (1 - p_t)^γ_c log p_t`."""
+    focus = gamma + scale * (1 - np.clip(RATIO[: z.shape[-1]], 0, 1))
+    return focus / gamma * sigmoid_oracle(z, y, gamma=focus, alpha=alpha)
+
+
+def with_ratio(function):
+    """A loss with the table's ratios of gradients."""
+
+    def of_ratio(logits, labels, **kwargs):
+        return function(logits, labels, RATIO[: logits.shape[-1]], **kwargs)
+
+    return of_ratio
+
+
 def with_counts(function):
     """A loss with the table's counts."""
 
@@ -150,6 +181,10 @@ BALANCED = with_counts(jimb.balanced_softmax_loss)
 LDAM, VS = with_counts(jimb.ldam_loss), with_counts(jimb.vs_loss)
 ASYMMETRIC = jimb.sigmoid_asymmetric_loss
 QUALITY, VARIFOCAL = jimb.quality_focal_loss, jimb.varifocal_loss
+MITIGATED = with_counts(functools.partial(jimb.seesaw_loss, q=0.0))
+EQUALIZATION, EQUALIZED = with_ratio(jimb.equalization_loss), with_ratio(jimb.equalized_focal_loss)
+OF_EQUALIZATION = {"alpha": 4.0, "gamma": 12.0, "mu": 0.8}
+OF_EQUALIZED = {"alpha": 0.25, "gamma": 2.0, "scale": 8.0}
 TWO_GAMMAS = {"gamma_pos": 1.0, "gamma_neg": 4.0}
 
 LOSSES = [
@@ -184,6 +219,12 @@ LOSSES = [
     Loss("sigmoid_quality_focal", QUALITY, quality_focal_oracle, "partial", {"beta": 2.0}),
     # Labels of their own in tests/losses/test_dense_detection.py: at 0 the value jumps.
     Loss("sigmoid_varifocal", VARIFOCAL, varifocal_oracle, "binary", GAMMA_AND_ALPHA),
+    # With compensation, which has no gradient, in tests/losses/test_seesaw.py.
+    Loss("seesaw_mitigation", MITIGATED, mitigated_oracle, "class", {"p": 0.8}),
+    Loss("sigmoid_equalization", EQUALIZATION, equalization_oracle, "binary", OF_EQUALIZATION),
+    Loss("sigmoid_equalization_soft", EQUALIZATION, equalization_oracle, "partial"),
+    Loss("sigmoid_equalized_focal", EQUALIZED, equalized_focal_oracle, "binary", OF_EQUALIZED),
+    Loss("sigmoid_equalized_focal_soft", EQUALIZED, equalized_focal_oracle, "partial"),
     Loss("softmax_focal_smoothing", FOCAL, softmax_oracle, "class", ALL_OF_FOCAL),
     Loss("softmax_focal_soft_smoothing", FOCAL, softmax_oracle, "soft", GAMMA_AND_SMOOTHING),
     Loss("sigmoid_focal_smoothing", SIGMOID_FOCAL, sigmoid_oracle, "binary", GAMMA_AND_SMOOTHING),

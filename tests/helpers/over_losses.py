@@ -4,8 +4,17 @@ import pytest
 
 from tests.helpers.losses_table import LOSSES
 
-# Rows that compile long and differ from another by one term.
-SLOW = {"softmax_focal_smoothing", "softmax_focal_soft_smoothing", "sigmoid_focal_smoothing"}
+# Rows that compile long and differ from another by one term, or that stand by tests of their own.
+SLOW = {
+    "seesaw_mitigation",
+    "sigmoid_equalization",
+    "sigmoid_equalization_soft",
+    "sigmoid_equalized_focal",
+    "sigmoid_equalized_focal_soft",
+    "sigmoid_focal_smoothing",
+    "softmax_focal_smoothing",
+    "softmax_focal_soft_smoothing",
+}
 # One of each way through the code, for what costs a compilation and is the same for all.
 FEW = {
     "softmax_ce_smoothing_weights",

@@ -43,6 +43,9 @@ _by_class = class_wise.update(class_wise.init(K), Z, IDS)
 _means = class_means.update(class_means.init(K, K), Z, IDS)
 _pool = mining.pool.init(jnp.float32(0), capacity=8, batch_size=2)
 _counted = jimb.counting.update(jimb.counting.init(K), IDS)
+_pulled = jimb.gradient_ratio.update(
+    jimb.gradient_ratio.init(K), Z, YB, loss=jimb.equalization_loss
+)
 _full, _ = mining.pool.push(_pool, W)
 
 
@@ -105,6 +108,23 @@ CALLS = {
         lambda z, y, where: jimb.varifocal_loss(z, y, where=where),
         (Z, YB * P, YB == YB),
     ),
+    "seesaw_loss": _masked(jimb.seesaw_loss, COUNTS),
+    "equalization_loss": (
+        lambda z, y, g, m: jimb.equalization_loss(z, y, g, where=m),
+        (Z, YB, PRIOR, YB == YB),
+    ),
+    "equalized_focal_loss": (
+        lambda z, y, g, m: jimb.equalized_focal_loss(z, y, g, where=m),
+        (Z, YB, PRIOR, YB == YB),
+    ),
+    "gradient_ratio.init": (lambda: jimb.gradient_ratio.init(K), ()),
+    "gradient_ratio.update": (
+        lambda s, z, y, m: jimb.gradient_ratio.update(
+            s, z, y, loss=jimb.equalization_loss, where=m
+        ),
+        (_pulled, Z, YB, YB == YB),
+    ),
+    "gradient_ratio.compute": _read(jimb.gradient_ratio.compute, _pulled),
     "sigmoid_asymmetric_loss": (
         lambda z, y, where: [
             jimb.sigmoid_asymmetric_loss(z, y, where=where, focus_gradient=through)

@@ -24,13 +24,24 @@ def test_sigmoid_with_soft_labels(focal):
     hold(bounds.sigmoid_soft(focal, jit=as_users))
 
 
-@pytest.mark.parametrize("name", class_bounds.PRIOR_SHIFT)
+SHIFTED = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name == "seesaw"))
+    for name in class_bounds.PRIOR_SHIFT
+]
+
+
+@pytest.mark.parametrize("name", SHIFTED)
 def test_prior_shift(name):
     hold(class_bounds.prior_shift([name], jit=as_users))
 
 
 def test_class_balanced():
     hold(class_bounds.class_balanced(jit=as_users))
+
+
+@pytest.mark.slow
+def test_equalized():
+    hold(class_bounds.equalized(jit=as_users))
 
 
 @pytest.mark.parametrize(
