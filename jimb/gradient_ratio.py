@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jimb import _axes, _checks, _labels, _pairs
 from jimb._exports import exported
-from jimb._layout import laid_out_like
+from jimb._layout import replicated
 from jimb._numerics import compute_dtype
 from jimb._report import report
 from jimb._typing import Array, ArrayLike, Float
@@ -116,12 +116,12 @@ def update(
     z = jax.lax.stop_gradient(_checks.class_logits(stored_logits(logits, labels)))
     if z.shape[-1:] != shape:
         raise ValueError(f"logits have {z.shape[-1]} classes, the state {shape[0]}.")
-    y = unit_labels(labels, z, where)
     mask = _checks.mask(where, z.shape, "logits")
+    y = unit_labels(labels, z, where)
     z, ratio = z.astype(compute_dtype(z)), compute(state)
     sizes = jnp.abs(jax.grad(lambda z: jnp.sum(loss(z, labels, ratio, where=where)))(z))
     sums = _of_batch(sizes, jax.lax.stop_gradient(y.astype(z.dtype)), mask)
-    positive, negative = (_pair(x, state) for x in _axes.summed(sums, names))
+    positive, negative = map(_pair, _axes.summed(sums, names))
     return GradientRatioState(
         *_pairs.add((state.positive, state.positive_rest), positive),
         *_pairs.add((state.negative, state.negative_rest), negative),
@@ -176,8 +176,8 @@ def _of_batch(sizes: Array, y: Array, mask: Array | None) -> tuple[Array, Array]
     return jnp.sum(sizes * y, axis=axes), jnp.sum(sizes * (1 - y), axis=axes)
 
 
-def _pair(sums: Array, state: GradientRatioState) -> _pairs.Pair:
-    """Sums as two of float32, in the layout of the state."""
-    sums = laid_out_like(sums, state.positive)
+def _pair(sums: Array) -> _pairs.Pair:
+    """Sums as two of float32, on every device as the state is."""
+    sums = replicated(sums)
     high = sums.astype(jnp.float32)
     return high, (sums - high.astype(sums.dtype)).astype(jnp.float32)

@@ -65,8 +65,8 @@ def seesaw_loss(
     """
     given = softmax_logits(stored(logits, "seesaw_loss"), labels)
     assert isinstance(given, jax.Array)
-    ids = class_ids(labels, given, where)
     mask = _checks.mask(where, given.shape[:-1], "the batch, logits.shape[:-1]")
+    ids = class_ids(labels, given, where)
     n = _checks.class_table("counts", counts, given)
     z = jax.lax.stop_gradient(prepare(given, mask))
     safe, _ = _labels.in_range(ids, z.shape[-1])
