@@ -89,6 +89,25 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"-\log \frac{e^{\Delta_y z_y + \iota_y}}{\sum_c e^{\Delta_c z_c + \iota_c}}",
         r"\Delta_c = \Big(\frac{n_c}{n_{\max}}\Big)^{\gamma}, \quad \iota_c = \tau \log \pi_c",
     ),
+    "jimb.seesaw_loss": (
+        r"-\log \frac{e^{z_y}}{\sum_c M_{yc} \, C_{yc} \, e^{z_c}}",
+        r"M_{yc} = \min\!\Big(1, \Big(\frac{n_c}{n_y}\Big)^{p}\Big)",
+        r"C_{yc} = \max\!\Big(1, \Big(\frac{\sigma_c}{\sigma_y}\Big)^{q}\Big)",
+    ),
+    "jimb.equalization_loss": (
+        r"-\big[\, q_c \, y \log p + r_c \, (1 - y) \log(1 - p) \,\big]",
+        r"r_c = \frac{1}{1 + e^{-\gamma (g_c - \mu)}}, \quad q_c = 1 + \alpha (1 - r_c)",
+    ),
+    "jimb.equalized_focal_loss": (
+        r"-\alpha_t \, \frac{\gamma_c}{\gamma} \, (1 - p_t)^{\gamma_c} \log p_t",
+        r"\gamma_c = \gamma + s \, (1 - g_c)",
+    ),
+    "jimb.gradient_ratio.update": (
+        r"G^+_c \leftarrow G^+_c + \sum_i y_{ic} \Big|\frac{\partial L}{\partial z_{ic}}\Big|",
+        r"G^-_c \leftarrow G^-_c + \sum_i (1 - y_{ic}) "
+        r"\Big|\frac{\partial L}{\partial z_{ic}}\Big|",
+    ),
+    "jimb.gradient_ratio.compute": r"g_c = \frac{G^+_c}{G^-_c}",
     "jimb.LinearLogits": (
         r"z = x W + b",
         r"u = \log \sum_{j \neq y} e^{z_j} - z_y",

@@ -6,7 +6,8 @@ argument, at most 120, and γ is 0 for cross-entropy (the tests hold each bound)
 - hard labels: value and gradient within `4e-6 + 1.2e-7·(1 + γ)·s` of the exact number, relative,
   wherever that is above 1e-37;
 - soft labels: the same; the gradient, which crosses 0, relative to the sum of its terms' sizes;
-- prior-shift losses: the same, with s taken after the shift, and larger by `max |z|` for `vs_loss`
+- `equalization_loss` and `equalized_focal_loss`: the same, with the γ of each class;
+- prior-shift losses and Seesaw: the same, with s taken after the shift, and larger by `max |z|` for `vs_loss`
   with γ > 0, which rounds each class's product;
 - `sigmoid_asymmetric_loss`: 2.6e-5 for γ up to 8, but for the hundredth of the shift next to it
   (6e-5 on a GPU, whose exponentials are less exact);
@@ -24,7 +25,7 @@ What holds for all:
 - batch and classes may be divided over a mesh, Auto or Explicit: losses are laid out like the
   batch, and devices exchange a few numbers for each row, never its classes. Inside `jax.shard_map`,
   where a loss sees one device's logits, wrap those in `DividedLogits` if classes are mapped;
-- softmax losses of class ids also take `LinearLogits`, which are never stored;
+- softmax losses of class ids but Seesaw also take `LinearLogits`, which are never stored;
 - a label that is wrong and not masked has loss NaN, with a checkify message; where nothing is
   traced, Python and NumPy labels raise ValueError in its place;
 - a loss that is not finite has a gradient that is not finite, so that a loss scale sees it; unless

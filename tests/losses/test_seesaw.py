@@ -202,7 +202,7 @@ def test_bad_input():
         (ValueError, "q must be a scalar", (z, y, n), {"q": np.ones(K)}),
         (ValueError, r"min_prob must lie in \[0, 1\]", (z, y, n), {"min_prob": 2.0}),
         (TypeError, "where must be boolean", (z, y, n), {"where": y}),
-        (TypeError, "to_array", (jimb.LinearLogits(z, np.eye(K, dtype="f4")), y, n), {}),
+        (TypeError, "LinearLogits", (jimb.LinearLogits(z, np.eye(K, dtype="f4")), y, n), {}),
     ]
     for error, match, args, options in bad:
         with pytest.raises(error, match=match):
