@@ -376,7 +376,7 @@ def test_bad_input():
         gradient_ratio.compute(jimb.counting.init(K))
     ratio = np.ones(K)
     for name, options, match in [
-        ("eqlv2", {"gamma": 0.0}, r"gamma must lie in \(0, inf\)"),
+        ("eqlv2", {"gamma": -1.0}, r"gamma must lie in \[0, inf\)"),
         ("eqlv2", {"alpha": -1.0}, r"alpha must lie in \[0, inf\)"),
         ("eqlv2", {"mu": np.ones(2)}, "mu must be a scalar"),
         ("efl", {"gamma": 0.0}, r"gamma must lie in \(0, inf\)"),

@@ -7,8 +7,8 @@ argument, at most 120, and γ is 0 for cross-entropy (the tests hold each bound)
   wherever that is above 1e-37;
 - soft labels: the same; the gradient, which crosses 0, relative to the sum of its terms' sizes;
 - `equalization_loss` and `equalized_focal_loss`: the same, with the γ of each class;
-- prior-shift losses and Seesaw: the same, with s taken after the shift, and larger by `max |z|` for `vs_loss`
-  with γ > 0, which rounds each class's product;
+- prior-shift losses and Seesaw: the same, with s taken after the shift, and larger by `max |z|` for
+  `vs_loss` with γ > 0, which rounds each class's product;
 - `sigmoid_asymmetric_loss`: 2.6e-5 for γ up to 8, but for the hundredth of the shift next to it
   (6e-5 on a GPU, whose exponentials are less exact);
 - `quality_focal_loss`: 8e-6 for β up to 5, but for labels next to p, whose difference cancels;

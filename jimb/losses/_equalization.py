@@ -40,7 +40,7 @@ def equalization_loss(
         `jax.nn.one_hot`.
       ratio: g, `[K]`, ≥ 0, as `jimb.gradient_ratio.compute` reads it; it may be inf.
       alpha: α ≥ 0, a scalar; may be traced.
-      gamma: γ > 0, likewise.
+      gamma: γ ≥ 0, likewise; with 0 all classes have f = 1/2.
       mu: μ ≥ 0, likewise.
       where: booleans `[..., K]`; False gives loss 0 and gradient 0.
 
@@ -64,7 +64,7 @@ def equalization_loss(
       Detection, CVPR 2021.
     """
     given, z, y = unit_elements(logits, labels, where)
-    steepness = _checks.scalar("gamma", gamma, 0.0, dtype=z.dtype, exclusive=True)
+    steepness = _checks.scalar("gamma", gamma, 0.0, dtype=z.dtype)
     middle = _checks.scalar("mu", mu, 0.0, dtype=z.dtype)
     boost = _checks.scalar("alpha", alpha, 0.0, dtype=z.dtype)
     x = steepness * (_of_classes(ratio, z) - middle)

@@ -184,7 +184,7 @@ QUALITY, VARIFOCAL = jimb.quality_focal_loss, jimb.varifocal_loss
 MITIGATED = with_counts(functools.partial(jimb.seesaw_loss, q=0.0))
 EQUALIZATION, EQUALIZED = with_ratio(jimb.equalization_loss), with_ratio(jimb.equalized_focal_loss)
 OF_EQUALIZATION = {"alpha": 4.0, "gamma": 12.0, "mu": 0.8}
-OF_EQUALIZED = {"alpha": 0.25, "gamma": 2.0, "scale": 8.0}
+OF_EQUALIZED = {"alpha": 0.25, "scale": 8.0}  # its γ has no 0
 TWO_GAMMAS = {"gamma_pos": 1.0, "gamma_neg": 4.0}
 
 LOSSES = [

@@ -187,7 +187,7 @@ def test_bounds_of_the_hyper_parameters_are_finite_to_the_second_derivative(loss
     bounds = {"gamma": (0, 64), "alpha": (0, 1), "label_smoothing": (0, 1)}
     weights = (np.zeros(CLASSES), np.eye(CLASSES)[0])
     bounds |= {"class_weights": weights, "pos_weight": weights, "tau": (0, 4)}
-    bounds |= {"beta": (0, 64)}
+    bounds |= {"beta": (0, 64), "p": (0, 4), "mu": (0, 4)}
     bounds |= {"gamma_pos": (0, 64), "gamma_neg": (0, 64), "max_margin": (0, 4), "scale": (1, 64)}
     for side in (0, 1):
         point = {name: bounds[name][side] for name in loss.hyper}
