@@ -110,6 +110,10 @@ def update(
       >>> state = jimb.gradient_ratio.update(state, logits, labels, loss=loss)
       >>> print(jimb.gradient_ratio.compute(state))
       [3.         0.33333334 0.        ]
+
+    Reference:
+      Tan et al., CVPR 2021; Li et al., CVPR 2022. The latter's code adds the gradients of the mean
+      loss: the same ratio as long as what the mean divides by stays the same.
     """
     names = _axes.mapped(axis_name)
     shape = _shape(state)
