@@ -8,6 +8,7 @@ from jimb import metrics as metrics
 from jimb import mining as mining
 from jimb import posthoc as posthoc
 from jimb import sampling as sampling
+from jimb._label_density import label_density_weights as label_density_weights
 from jimb._labels import class_counts as class_counts
 from jimb._labels import take_class as take_class
 from jimb._multi_hot import multi_hot_counts as multi_hot_counts

@@ -28,6 +28,10 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
     "jimb.single_class_weight": r"w_c = \begin{cases} m & c = k \\ 1 & c \neq k \end{cases}",
     "jimb.balanced_alpha": r"\alpha = \frac{n_-}{n_+ + n_-}",
     "jimb.balanced_pos_weight": r"w_c = \frac{N - n_c}{n_c}",
+    "jimb.label_density_weights": (
+        r"w_i \propto d_{b(i)}^{-p}",
+        r"d_b = \sum_{|k| \leq r} e^{-k^2 / 2 \sigma^2} \, n_{b + k}",
+    ),
     "jimb.softmax_cross_entropy_loss": (
         r"-\sum_c w_c \, y_c \log p_c",
         r"p = \operatorname{softmax}(z)",

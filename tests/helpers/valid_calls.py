@@ -67,6 +67,10 @@ def _read(function, state):
 CALLS = {
     "class_counts": (lambda y, where: jimb.class_counts(y, K, where=where), (Y, WHERE)),
     "multi_hot_counts": (lambda y, where: jimb.multi_hot_counts(y, where=where), (YB, WHERE)),
+    "label_density_weights": (
+        lambda x, s, where: jimb.label_density_weights(x, num_bins=4, sigma=s, where=where),
+        (Z[:, 0], W[3], WHERE),
+    ),
     "counting.init": (lambda: jimb.counting.init(K), ()),
     "counting.update": (
         lambda y, where: jimb.counting.update(_counted, y, where=where),
