@@ -134,9 +134,7 @@ def _numbers(targets: Any, where: Any) -> tuple[Array, Mask, Mask]:
         bad = ~(given <= _LARGEST) & (True if where is None else np.asarray(where))
         if np.any(bad):
             raise ValueError(f"targets must be finite, got {int(np.sum(bad))} that are not.")
-    fine = report(
-        finite | ~asked, "targets must be finite; some were not, and their weight is NaN."
-    )
+    fine = report(finite | ~asked, "targets must be finite; some were not, and weigh NaN.")
     kept = asked & fine
     return jnp.where(kept, values, 0), kept, asked & ~fine
 

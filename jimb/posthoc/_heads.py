@@ -47,24 +47,28 @@ def tau_normalize(kernel: ArrayLike, *, tau: ArrayLike = 1.0) -> Float[Array, "F
     return over_power_of_norm(wide, power, axis=0).astype(w.dtype)
 
 
-def scale_logits(logits: ArrayLike, scales: ArrayLike) -> Float[Array, "*batch K"]:
-    r"""Logits times one learnable scale per class, `s_c · z_c`.
+def scale_logits(
+    logits: ArrayLike, scales: ArrayLike, *, biases: ArrayLike | None = None
+) -> Float[Array, "*batch K"]:
+    r"""Logits times one learnable scale per class, `s_c · z_c`, or `s_c · z_c + b_c`.
 
     Learnable weight scaling: start from ones, and train the scales alone, with classes drawn evenly
-    (`sampling.class_power(..., power=0.0)`) and the rest of the model fixed.
+    (`sampling.class_power(..., power=0.0)`) and the rest of the model fixed. With biases it is
+    vector scaling, which `fit_vector_scaling` fits for calibration.
 
     Args:
       logits: `w·x + b`, `[..., K]`, floating point. A logit that is not finite (a masked class of
         -inf) stays as it is.
       scales: s, `[K]`, floating point.
+      biases: b, `[K]`, floating point; None means none.
 
     Returns:
       Logits `[..., K]`, in the dtype of logits; half precision is computed in float32.
-      Differentiable by both.
+      Differentiable by all.
 
     Raises:
-      TypeError: logits or scales are not floating point.
-      ValueError: scales are not one number per class.
+      TypeError: logits, scales or biases are not floating point.
+      ValueError: scales or biases are not one number per class.
 
     Example:
       >>> import jax, jax.numpy as jnp, jimb
@@ -78,7 +82,7 @@ def scale_logits(logits: ArrayLike, scales: ArrayLike) -> Float[Array, "*batch K
       [ 1.462 -0.731]
 
     Reference:
-      Kang et al., ICLR 2020.
+      Kang et al., ICLR 2020; Guo et al., ICML 2017.
     """
     z, s = _checks.class_logits(logits), _checks.floating("scales", scales)
     _checks.same_shape("scales", s, z.shape[-1:], "one number per class")
@@ -86,4 +90,8 @@ def scale_logits(logits: ArrayLike, scales: ArrayLike) -> Float[Array, "*batch K
     wide = z.astype(dtype)
     finite = jnp.isfinite(wide)
     scaled = jnp.where(finite, wide, 0) * jnp.broadcast_to(s.astype(dtype), z.shape)
+    if biases is not None:
+        b = _checks.floating("biases", biases)
+        _checks.same_shape("biases", b, z.shape[-1:], "one number per class")
+        scaled = scaled + jnp.broadcast_to(b.astype(dtype), z.shape)
     return jnp.where(finite, scaled, wide).astype(z.dtype)
