@@ -23,6 +23,7 @@ MODULES = [
     *TRACKERS,
     jimb.sampling,
     jimb.metrics,
+    jimb.metrics.calibration,
     jimb.metrics.ranking,
     jimb.mining,
     jimb.mining.pool,

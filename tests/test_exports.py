@@ -44,6 +44,10 @@ def ranked():
     return metrics.ranking.update(metrics.ranking.init(4), WEIGHTS / 4, jnp.array([0, 1, 1, 0]))
 
 
+def calibrated():
+    return metrics.calibration.update(metrics.calibration.init(4), LOGITS / 4, LABELS)
+
+
 def averaged():
     return posthoc.class_means.update(posthoc.class_means.init(3, 3), LOGITS, LABELS)
 
@@ -67,6 +71,10 @@ STATES = {
     "WeightedTallyState": lambda: weighed(metrics.init_weighted_tally),
     "RankingState": ranked,
     "RankingMeasures": lambda: metrics.ranking.compute(ranked()),
+    "CalibrationState": calibrated,
+    "CalibrationMeasures": lambda: metrics.calibration.compute(calibrated(), num_bins=2),
+    "Reliability": lambda: metrics.calibration.reliability(calibrated(), num_bins=1),
+    "VectorScaling": lambda: posthoc.fit_vector_scaling(LOGITS, LABELS),
     "Measures": lambda: metrics.compute(counted()),
     "ShotAccuracy": lambda: metrics.shot_accuracy(counted(), jnp.array([200, 50, 5])),
     "Choice": lambda: posthoc.choose_threshold(jnp.array([0.1, 0.8]), jnp.array([0, 1])),
@@ -112,14 +120,18 @@ def test_a_function_that_takes_and_returns_it_can_be_exported(name):
 
 
 DEAR = {
+    "CalibrationMeasures",
+    "CalibrationState",
     "Choice",
     "ClassWiseState",
     "GradientRatioState",
     "Measures",
     "RankingMeasures",
     "RankingState",
+    "Reliability",
     "ShotAccuracy",
     "TallyState",
+    "VectorScaling",
     "WeightSummary",
     "WeightedConfusionState",
     "WeightedTallyState",

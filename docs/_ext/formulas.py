@@ -209,6 +209,13 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
         r"P(s_+ > s_-) + \tfrac{1}{2} P(s_+ = s_-)",
         r"\tfrac{1}{2} \Big(1 + \frac{A_m - m^2 / 2}{m - m^2 / 2}\Big)",
     ),
+    "jimb.metrics.calibration.CalibrationMeasures": (
+        r"\text{ECE} = \sum_m \frac{n_m}{n} \, |\text{acc}_m - \text{conf}_m|",
+        r"\text{Brier} = \frac{1}{n} \sum_i \sum_c (p_{ic} - [y_i = c])^2",
+    ),
+    "jimb.metrics.calibration.reliability": (
+        r"\big(\text{conf}_m, \; \text{acc}_m, \; n_m\big)_{m = 1 \ldots M}"
+    ),
     "jimb.metrics.accuracy": r"\frac{\sum_c C_{cc}}{\sum_{ij} C_{ij}}",
     "jimb.metrics.balanced_accuracy": (
         r"b = \frac{1}{K} \sum_c R_c",
@@ -235,7 +242,14 @@ FORMULAS: dict[str, str | tuple[str, ...]] = {
     ),
     "jimb.posthoc.adjust_logits": r"z'_c = z_c - \tau \log \pi_c",
     "jimb.posthoc.tau_normalize": r"w'_c = \frac{w_c}{\|w_c\|^{\tau}}",
-    "jimb.posthoc.scale_logits": r"z'_c = s_c \, z_c",
+    "jimb.posthoc.scale_logits": r"z'_c = s_c \, z_c + b_c",
+    "jimb.posthoc.fit_temperature": (
+        r"\operatorname{argmin}_T \; -\sum_i w_i \log \operatorname{softmax}(z_i / T)_{y_i}"
+    ),
+    "jimb.posthoc.fit_vector_scaling": (
+        r"\operatorname{argmin}_{s, b} \; -\sum_i w_i \log \operatorname{softmax}(s z_i + b)_{y_i}",
+        r"\quad + \tfrac{\lambda}{2} \big(\|s - 1\|^2 + \|b\|^2\big)",
+    ),
     "jimb.posthoc.choose": (
         r"\operatorname{argmax}_{v \in \text{grid}} \; \text{criterion}(\text{predict}(v), y)"
     ),

@@ -1,5 +1,6 @@
 """Confusion counts as a pytree of sums, and the measures of imbalanced classes read from them."""
 
+from jimb.metrics import calibration as calibration
 from jimb.metrics import ranking as ranking
 from jimb.metrics._confusion import ConfusionState as ConfusionState
 from jimb.metrics._confusion import init as init

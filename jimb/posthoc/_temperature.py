@@ -57,7 +57,7 @@ def fit_temperature(
       where: booleans of the shape of labels; False leaves an example out, whatever it holds.
 
     Returns:
-      T, a float32 scalar (float64 of float64 logits), within 1e-5 of its value as the exact
+      T, a float32 scalar (float64 of float64 logits), within 1e-6 of its value as the exact
       minimum; without a gradient. NaN, with a checkify message, if a logit that counts is NaN, inf
       or beyond 1e15, or -inf at its label.
 

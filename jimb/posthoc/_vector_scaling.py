@@ -114,7 +114,7 @@ def _problem(data: Validation, l2: Array, biases_only: bool) -> _Problem:
 
 def _value(of: _Problem, x: Float[Array, "P K"]) -> tuple[Array, Float[Array, "N K"]]:
     """What is to be least, and the probabilities; 0 where a class is out."""
-    z = of.data.logits + jnp.sum(jnp.expand_dims(x, 1) * of.basis, axis=0)
+    z = of.data.logits + jnp.sum(x[:, None] * of.basis, axis=0)
     u = jnp.where(of.data.out, 0, z - _labels.at_label(z, of.data.labels))
     top = jnp.max(u, axis=-1, keepdims=True, initial=0)
     e = jnp.where(of.data.out, 0, jnp.exp(u - top))
@@ -127,10 +127,11 @@ def _value(of: _Problem, x: Float[Array, "P K"]) -> tuple[Array, Float[Array, "N
 def _step(of: _Problem, x: Array, p: Array) -> tuple[Float[Array, "P K"], Float[Array, ""]]:
     """Newton's, and the slope along it."""
     w = jnp.expand_dims(of.data.weights, -1)
-    gradient = jnp.sum(w * (p - _labels.one_hot(of.data.labels, p)) * of.basis, axis=1) + of.l2 * x
-    rows = jnp.moveaxis(jnp.sqrt(w) * p * of.basis, 1, 0).reshape(p.shape[0], -1)
+    off = w * (p - _labels.one_hot(of.data.labels, p).astype(p.dtype))
+    gradient = jnp.sum(off[None] * of.basis, axis=1) + of.l2 * x
+    rows = jnp.moveaxis((jnp.sqrt(w) * p)[None] * of.basis, 1, 0).reshape(p.shape[0], -1)
     outer = jnp.matmul(rows.T, rows, precision=jax.lax.Precision.HIGHEST)
-    own = jnp.sum(w * p * of.basis[:, None] * of.basis[None], axis=2)  # [P, P, K]
+    own = jnp.sum((w * p)[None, None] * of.basis[:, None] * of.basis[None], axis=2)  # [P, P, K]
     size, classes = x.size, jnp.eye(p.shape[-1], dtype=x.dtype)
     within = jnp.einsum("pqc,cd->pcqd", own, classes, precision=jax.lax.Precision.HIGHEST)
     hessian = within.reshape(size, size) - outer + of.l2 * jnp.eye(size, dtype=x.dtype)
@@ -154,7 +155,7 @@ class _Descent(NamedTuple):
 
 def _minimum(of: _Problem) -> tuple[Float[Array, "P K"], Bool[Array, ""]]:
     """By Newton's steps, halved until they descend; and whether they became small."""
-    start = jnp.zeros_like(of.basis[:, 0])
+    start = jnp.zeros((of.basis.shape[0], of.basis.shape[-1]), of.basis.dtype)
     enough = np.finfo(start.dtype).eps ** 0.75
     noise = 16 * np.finfo(start.dtype).eps
 

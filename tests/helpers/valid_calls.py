@@ -12,7 +12,7 @@ import numpy as np
 import jimb
 from jimb import difficulty, metrics, mining, posthoc, sampling
 from jimb.difficulty import class_wise, data_map, forgetting, last_loss
-from jimb.metrics import ranking
+from jimb.metrics import calibration, ranking
 from jimb.posthoc import class_means
 
 B, K = 6, 3
@@ -36,6 +36,7 @@ _tally = metrics.update(metrics.init_tally(K), IDS, IDS[::-1])
 _weighted = metrics.update(metrics.init_weighted(K), IDS, IDS[::-1], weights=W)
 _weighted_tally = metrics.update(metrics.init_weighted_tally(K), IDS, IDS[::-1], weights=W)
 _binned = ranking.update(ranking.init(4), P[:, 0], IDS == 0)
+_sums = calibration.update(calibration.init(4), P[:, 0], IDS == 0, binary=True)
 _mapped = data_map.update(data_map.init(B), Z, IDS)
 _forgotten = forgetting.update(forgetting.init(B), Z, IDS)
 _lost = last_loss.update(last_loss.init(B, K), Z, IDS)
@@ -262,6 +263,20 @@ CALLS = {
     ),
     "metrics.ranking.merge": _plain(ranking.merge, _binned, _binned),
     "metrics.ranking.compute": _read(ranking.compute, _binned),
+    "metrics.calibration.init": (lambda: calibration.init(4), ()),
+    "metrics.calibration.update": (
+        lambda s, p, y, w, where: [
+            calibration.update(s, p, y, weights=w, where=where),
+            calibration.update(s, p, jax.nn.one_hot(y, K, dtype=int), binary=True),
+        ],
+        (_sums, P, Y, W, WHERE),
+    ),
+    "metrics.calibration.merge": _plain(calibration.merge, _sums, _sums),
+    "metrics.calibration.compute": (lambda s: calibration.compute(s, num_bins=2), (_sums,)),
+    "metrics.calibration.reliability": (
+        lambda s: [calibration.reliability(s, num_bins=1, equal_mass=e) for e in (False, True)],
+        (_sums,),
+    ),
     "metrics.expected_cost": _plain(metrics.expected_cost, _matrix, jnp.ones((K, K))),
     "metrics.shot_accuracy": (
         lambda s, n: metrics.shot_accuracy(s, n, many_above=5, few_below=2),
@@ -277,8 +292,25 @@ CALLS = {
     "posthoc.adjust_logits": _plain(posthoc.adjust_logits, Z, PRIOR),
     "posthoc.correct_prior": _plain(posthoc.correct_prior, P, PRIOR, PRIOR[::-1]),
     "posthoc.move_threshold": _plain(posthoc.move_threshold, P, COUNTS[:2]),
-    "posthoc.scale_logits": _plain(posthoc.scale_logits, Z, PRIOR),
+    "posthoc.scale_logits": (
+        lambda z, s, b: [posthoc.scale_logits(z, s), posthoc.scale_logits(z, s, biases=b)],
+        (Z, PRIOR, PRIOR),
+    ),
     "posthoc.tau_normalize": _plain(posthoc.tau_normalize, Z[:K]),
+    "posthoc.fit_temperature": (
+        lambda z, y, w, where: [
+            posthoc.fit_temperature(z, y, weights=w, where=where),
+            posthoc.fit_temperature(z, jax.nn.one_hot(y, K, dtype=int), sigmoid=True),
+        ],
+        (Z, Y, W, WHERE),
+    ),
+    "posthoc.fit_vector_scaling": (
+        lambda z, y, w, where: [
+            posthoc.fit_vector_scaling(z, y, biases_only=b, weights=w, where=where)
+            for b in (False, True)
+        ],
+        (Z, Y, W, WHERE),
+    ),
     "posthoc.choose": (
         lambda g, z, y: posthoc.choose(
             lambda t: (z - t * PRIOR.reshape(1, K)).argmax(-1), g, y, num_classes=K
