@@ -1,7 +1,7 @@
 """One number by which all logits are divided, so that probabilities are frequencies."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -74,12 +74,13 @@ def fit_temperature(
       >>> import jax, jax.numpy as jnp, jimb
       >>> logits = jnp.array([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]])
       >>> t = jimb.posthoc.fit_temperature(logits, jnp.array([0, 0, 0, 1]))
-      >>> print(t.round(4), jax.nn.softmax(logits / t)[0].round(4))
+      >>> print(f"{t:.4f}", jax.nn.softmax(logits / t)[0].round(4))
       1.8205 [0.75 0.25]
 
       The same in one logit:
 
-      >>> print(jimb.posthoc.fit_temperature(logits[:, 0], [1, 1, 1, 0], sigmoid=True).round(4))
+      >>> t = jimb.posthoc.fit_temperature(logits[:, 0], [1, 1, 1, 0], sigmoid=True)
+      >>> print(f"{t:.4f}")
       1.8205
 
     Reference:
@@ -95,11 +96,17 @@ def fit_temperature(
         raise ValueError(f"high must be at least low, got {high} and {low}.")
     known = data.known & report(ends[0] <= ends[1], "low and high must be numbers in this order.")
     first, last = (jnp.where(known, end, 1) for end in ends)
+    found, inside = _temperature(data, first, last)
+    found = noticed(found, _AT_THE_END, lambda inside: inside, inside=inside)
+    return jnp.where(known, found, jnp.nan)
+
+
+@jax.jit
+def _temperature(data: Validation, first: Array, last: Array) -> tuple[Array, Bool[Array, ""]]:
+    """And whether it lies between the ends, or does not matter."""
     slopes, matters = _slopes(data)
     inside, inverse = _root(slopes, 1 / last, 1 / first)
-    temperature = jnp.clip(jnp.where(matters, 1 / inverse, 1), first, last)
-    found = noticed(temperature, _AT_THE_END, lambda inside: inside, inside=inside | ~matters)
-    return jnp.where(known, found, jnp.nan)
+    return jnp.clip(jnp.where(matters, 1 / inverse, 1), first, last), inside | ~matters
 
 
 def _slopes(data: Validation) -> tuple[Slopes, Bool[Array, ""]]:
@@ -143,7 +150,7 @@ def _root(slopes: Slopes, left: Array, right: Array) -> tuple[Bool[Array, ""], F
     near = jnp.where(slopes(right)[0] <= 0, right, left)
     enough = np.finfo(left.dtype).eps ** 0.75
 
-    def unfinished(s: _Search) -> Array:
+    def unfinished(s: _Search) -> Any:
         return inside & (jnp.abs(s.step) > enough) & (s.number < _MOST_STEPS)
 
     def next_step(s: _Search) -> _Search:

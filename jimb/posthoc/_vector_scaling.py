@@ -129,7 +129,7 @@ def _step(of: _Problem, x: Array, p: Array) -> tuple[Float[Array, "P K"], Float[
     w = jnp.expand_dims(of.data.weights, -1)
     off = w * (p - _labels.one_hot(of.data.labels, p).astype(p.dtype))
     gradient = jnp.sum(off[None] * of.basis, axis=1) + of.l2 * x
-    rows = jnp.moveaxis((jnp.sqrt(w) * p)[None] * of.basis, 1, 0).reshape(p.shape[0], -1)
+    rows = jnp.moveaxis((jnp.sqrt(w) * p)[None] * of.basis, 1, 0).reshape(-1, x.size)
     outer = jnp.matmul(rows.T, rows, precision=jax.lax.Precision.HIGHEST)
     own = jnp.sum((w * p)[None, None] * of.basis[:, None] * of.basis[None], axis=2)  # [P, P, K]
     size, classes = x.size, jnp.eye(p.shape[-1], dtype=x.dtype)
@@ -153,20 +153,21 @@ class _Descent(NamedTuple):
     number: Array
 
 
+@jax.jit
 def _minimum(of: _Problem) -> tuple[Float[Array, "P K"], Bool[Array, ""]]:
     """By Newton's steps, halved until they descend; and whether they became small."""
     start = jnp.zeros((of.basis.shape[0], of.basis.shape[-1]), of.basis.dtype)
     enough = np.finfo(start.dtype).eps ** 0.75
     noise = 16 * np.finfo(start.dtype).eps
 
-    def unfinished(s: _Descent) -> Array:
+    def unfinished(s: _Descent) -> Any:
         return (s.moved > enough) & (s.number < _MOST_STEPS)
 
     def next_step(s: _Descent) -> _Descent:
         value, p = _value(of, s.x)
         step, slope = _step(of, s.x, p)
 
-        def too_long(tried: Any) -> Array:
+        def too_long(tried: Any) -> Any:
             length, number = tried
             allowed = value + 1e-4 * length * slope + noise * jnp.abs(value)
             return (_value(of, s.x + length * step)[0] > allowed) & (number < _MOST_HALVINGS)

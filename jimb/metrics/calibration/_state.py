@@ -81,7 +81,7 @@ def merge(left: CalibrationState, right: CalibrationState) -> CalibrationState:
     bins = bins_of("left", left)
     if bins_of("right", right) != bins:
         raise ValueError(f"right must have the {bins} bins of left, got {bins_of('right', right)}.")
-    return CalibrationState(*compiled(_pairs.add)(tuple(left), tuple(right)))
+    return CalibrationState(*compiled(_pairs.add)((left.high, left.low), (right.high, right.low)))
 
 
 def bins_of(name: str, state: Any) -> int:
