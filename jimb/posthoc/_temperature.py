@@ -106,7 +106,9 @@ def _temperature(data: Validation, first: Array, last: Array) -> tuple[Array, Bo
     """And whether it lies between the ends, or does not matter."""
     slopes, matters = _slopes(data)
     inside, inverse = _root(slopes, 1 / last, 1 / first)
-    return jnp.clip(jnp.where(matters, 1 / inverse, 1), first, last), inside | ~matters
+    end = jnp.where(inverse == 1 / first, first, last)
+    temperature = jnp.where(inside, 1 / inverse, jnp.where(matters, end, 1))
+    return jnp.clip(temperature, first, last), inside | ~matters
 
 
 def _slopes(data: Validation) -> tuple[Slopes, Bool[Array, ""]]:

@@ -302,7 +302,7 @@ CALLS = {
             posthoc.fit_temperature(z, y, weights=w, where=where),
             posthoc.fit_temperature(z, jax.nn.one_hot(y, K, dtype=int), sigmoid=True),
         ],
-        (Z, Y, W, WHERE),
+        (Z, jnp.array([0, 1, -1, 2, 1, 0]), W, WHERE),  # which the logits do not separate
     ),
     "posthoc.fit_vector_scaling": (
         lambda z, y, w, where: [

@@ -46,8 +46,10 @@ def _of_all_classes(kept: Any, probabilities: Any, binary: bool) -> Any:
         host = np.asarray(kept)
         return host if binary else np.broadcast_to(host[..., None], np.shape(probabilities))
     p = jnp.asarray(probabilities)
-    rows = jnp.asarray(kept) if binary else jnp.expand_dims(jnp.asarray(kept), -1)
-    return laid_out_like(jnp.broadcast_to(laid_out_like(rows, p), p.shape), p)
+    rows = laid_out_like(jnp.asarray(kept), p)
+    if binary:
+        return rows
+    return laid_out_like(jnp.broadcast_to(jnp.expand_dims(rows, -1), p.shape), p)
 
 
 def _sums(

@@ -52,10 +52,10 @@ def update(
       >>> p, labels = jnp.array([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]]), jnp.array([0, 0, 1])
       >>> state = calibration.update(calibration.init(4), p, labels)
       >>> print(state.high)  # weights, confidences, right ones, Brier scores
-      [[0.    0.    1.    2.   ]
-       [0.    0.    0.5   1.5  ]
-       [0.    0.    0.    1.   ]
-       [0.    0.    0.5   1.25 ]]
+      [[0.   0.   1.   2.  ]
+       [0.   0.   0.5  1.5 ]
+       [0.   0.   0.   1.  ]
+       [0.   0.   0.5  1.25]]
 
       Each class against all others, for the mean of their errors, the classwise ECE:
 
