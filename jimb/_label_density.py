@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -88,6 +89,7 @@ def label_density_weights(
     return jnp.where(kept, _labels.look_up(by_bin, inside), jnp.where(wrong, jnp.nan, 0))
 
 
+@jax.jit(static_argnums=2)
 def _weights(counts: Float[Array, " B"], sigma: Array, radius: int, power: Array) -> Array:
     """Of each bin; their mean over the data is 1."""
     density = _smoothed(counts, sigma, radius)

@@ -59,7 +59,7 @@ def fit_temperature(
     Returns:
       T, a float32 scalar (float64 of float64 logits), within 1e-6 of its value as the exact
       minimum; without a gradient. NaN, with a checkify message, if a logit that counts is NaN, inf
-      or beyond 1e15, or -inf at its label.
+      or beyond 1e15, or -inf at its label. On a mesh all logits are gathered on every device.
 
     Raises:
       TypeError: logits or weights are not floating point, labels are not integers, or `where` is

@@ -63,7 +63,7 @@ def fit_vector_scaling(
       `VectorScaling`, float32 (float64 of float64 logits), without a gradient. Scales are 1 and
       biases 0 where no example is left. NaN, with a checkify message, if a logit that counts is
       NaN, inf or beyond 1e15, or -inf at its label. The memory is that of the logits, a few times,
-      and of 4 K² numbers, for Newton's steps.
+      and of 4 K² numbers, for Newton's steps, on every device of a mesh.
 
     Raises:
       TypeError: logits or weights are not floating point, labels are not integers, or `where` is

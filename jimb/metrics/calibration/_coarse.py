@@ -1,7 +1,5 @@
 """What is read of sums by fine bins of confidence: those of fewer bins, and their errors."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -13,7 +11,7 @@ from jimb.metrics._sums import quotient
 Points = tuple[Float[Array, " M"], Float[Array, " M"], Float[Array, " M"]]
 
 
-@functools.partial(jax.jit, static_argnums=1)
+@jax.jit(static_argnums=1)
 def measures(sums: Pair, m: int) -> tuple[Array, ...]:
     """ECE and MCE of one width, ECE of one weight and its error, Brier score."""
     weight, confidence, right, _ = _rows(_grouped(sums, m))
@@ -32,7 +30,7 @@ def measures(sums: Pair, m: int) -> tuple[Array, ...]:
     return tuple(jnp.where(total[0] > 0, x, jnp.nan) for x in found)
 
 
-@functools.partial(jax.jit, static_argnums=1)
+@jax.jit(static_argnums=1)
 def by_width(sums: Pair, m: int) -> Points:
     """Confidence, accuracy and weight of each bin."""
     weight, confidence, right, _ = _rows(_grouped(sums, m))
@@ -41,7 +39,7 @@ def by_width(sums: Pair, m: int) -> Points:
     return first, second, weight[0]
 
 
-@functools.partial(jax.jit, static_argnums=1)
+@jax.jit(static_argnums=1)
 def by_mass(sums: Pair, m: int) -> Points:
     """The same of bins of one weight."""
     weight, confidence, right, _ = _rows(sums)

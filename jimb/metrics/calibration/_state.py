@@ -72,11 +72,9 @@ def merge(left: CalibrationState, right: CalibrationState) -> CalibrationState:
     Example:
       >>> import jax.numpy as jnp
       >>> from jimb.metrics import calibration
-      >>> one = calibration.update(
-      ...     calibration.init(2), jnp.array([0.75]), jnp.array([1]), binary=True
-      ... )
+      >>> one = calibration.CalibrationState(jnp.ones((4, 2)), jnp.zeros((4, 2)))
       >>> print(calibration.merge(one, one).high[0])
-      [0. 2.]
+      [2. 2.]
     """
     bins = bins_of("left", left)
     if bins_of("right", right) != bins:

@@ -18,7 +18,8 @@ def update(
 
     The confidence of an example is the largest of its probabilities, and it is right if that is the
     one of its label; its Brier score is `Σ_c (p_c - [y = c])²`. With `binary` the confidence is p
-    itself, the positives are right, and the score is `(p - y)²`. Bin k of B has the confidences in
+    itself, the positives are right, and the score is `(p - y)²`; under `jax.vmap` over the classes,
+    one-hot, it measures each against all others. Bin k of B has the confidences in
     `[k / B, (k + 1) / B)`, the last one 1 as well.
 
     A batch sharded over a mesh axis, or over several hosts, is counted as a whole; inside
@@ -56,16 +57,6 @@ def update(
        [0.   0.   0.5  1.5 ]
        [0.   0.   0.   1.  ]
        [0.   0.   0.5  1.25]]
-
-      Each class against all others, for the mean of their errors, the classwise ECE:
-
-      >>> import jax
-      >>> def of_class(p, y):
-      ...     state = calibration.update(calibration.init(4), p, y, binary=True)
-      ...     return calibration.compute(state, num_bins=4).ece
-      >>> one_hot = jax.nn.one_hot(labels, 2, dtype=int)
-      >>> print(jax.vmap(of_class, in_axes=1)(p, one_hot).mean())
-      0.5
     """
     bins = bins_of("state", state)
     sums = batch_sums(bins, probabilities, labels, binary, weights, where)
