@@ -60,10 +60,11 @@ def fit_vector_scaling(
       where: booleans of the shape of labels; False leaves an example out, whatever it holds.
 
     Returns:
-      `VectorScaling`, float32 (float64 of float64 logits), without a gradient. Scales are 1 and
-      biases 0 where no example is left. NaN, with a checkify message, if a logit that counts is
-      NaN, inf or beyond 1e15, or -inf at its label. The memory is that of the logits, a few times,
-      and of 4 K² numbers, for Newton's steps, on every device of a mesh.
+      `VectorScaling`, float32 (float64 of float64 logits), within 2e-5 of the exact minimum for
+      logits below ten or so; without a gradient. The biases sum to 0; scales are 1 and biases 0
+      where no example is left. NaN, with a checkify message, if a logit that counts is NaN, inf or
+      beyond 1e15, or -inf at its label. The memory is that of the logits, a few times, and of 4 K²
+      numbers, for Newton's steps, on every device of a mesh.
 
     Raises:
       TypeError: logits or weights are not floating point, labels are not integers, or `where` is
@@ -144,6 +145,8 @@ def _step(of: _Problem, x: Array, p: Array) -> tuple[Float[Array, "P K"], Float[
     solved = jax.scipy.linalg.solve(even, flat, assume_a="pos")
     solved = jnp.where(jnp.all(jnp.isfinite(solved)), solved, flat)
     step = -(solved * scale).reshape(x.shape)
+    # What all biases have in common changes no probability; rounding would, slowly, move it.
+    step = step.at[-1].add(-jnp.mean(step[-1]))
     return step, jnp.sum(gradient * step)
 
 
