@@ -106,7 +106,7 @@ def table(outcome: Outcome) -> str:
 def findings(outcome: Outcome) -> list[str]:
     """A sentence a column: which methods are told apart from CE by two standard errors."""
     measures = {name: ours[:, :-1] for name, ours in outcome.measures.items()}
-    return paired.findings(measures, [f"{title} against CE" for title in COLUMNS[:-1]])
+    return paired.findings(measures, [f"{title.capitalize()} against CE" for title in COLUMNS[:-1]])
 
 
 def cost_table(costs: list[Cost]) -> str:

@@ -107,4 +107,5 @@ def findings(outcome: Outcome) -> list[str]:
     half, chosen, *_ = next(iter(measures.values())).T
     moved = paired.signed(*paired.difference(chosen, half))
     thresholds = f"- Thresholds by label change the macro-F1 of CE by {moved} points."
-    return [thresholds, *paired.findings(measures, COLUMNS)]
+    titles = [f"{title[0].upper()}{title[1:]}" for title in COLUMNS]
+    return [thresholds, *paired.findings(measures, titles)]

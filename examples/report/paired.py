@@ -46,7 +46,7 @@ def findings(measures: Mapping[str, np.ndarray], titles: Sequence[str]) -> list[
         for name, ours in others:
             groups[verdict(ours[:, column], theirs)].append(name)
         said = (f"{group} for {', '.join(names)}" for group, names in groups.items() if names)
-        lines.append(filled(f"- {title[:1].upper()}{title[1:]}: {'; '.join(said)}.", "  "))
+        lines.append(filled(f"- {title}: {'; '.join(said)}.", "  "))
     return lines
 
 

@@ -1,0 +1,1 @@
+"""Pixels of rare classes against background: `python -m examples.segmentation`."""

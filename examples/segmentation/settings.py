@@ -1,0 +1,47 @@
+"""The options."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Every method on the same canvases, over paired seeds."""
+
+    seeds: int = 5
+    """Trials, each with its own canvases, initial weights and order of batches."""
+    seed: int = 0
+    """The first of them."""
+    canvases: int = 2400
+    """Trained on in each trial."""
+    tested: int = 400
+    """Canvases of the test."""
+    imbalance: float = 20.0
+    """Objects of the most frequent class for one of the rarest, in training."""
+    steps: int = 1200
+    """Of every training."""
+    batch_size: int = 4
+    """Canvases a step."""
+    width: int = 32
+    """Features of a location."""
+    stride: Literal[1, 2, 4] = 2
+    """Pixels from one prediction to the next; the masks are thinned out alike."""
+    learning_rate: float = 5e-3
+    """AdamW's largest."""
+    data_dir: str | None = None
+    """Folder of Fashion-MNIST."""
+    report: str | None = None
+    """Also writes what is printed to this Markdown file, and the figure beside it."""
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be run."""
+        at_least_one = ("canvases", "tested", "imbalance", "steps", "batch_size")
+        for name, lowest in {"seeds": 2, "seed": 0, **dict.fromkeys(at_least_one, 1)}.items():
+            value = getattr(self, name)
+            if not value >= lowest:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        if self.width < 8 or self.width % 8:
+            raise ValueError(f"--width must be a multiple of 8, got {self.width}.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")

@@ -1,0 +1,53 @@
+"""The canvases of each trial."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from examples import dense
+from examples.segmentation.methods import Frequencies
+from examples.segmentation.settings import Settings
+
+
+class Batch(NamedTuple):
+    """Canvases and their masks."""
+
+    pixels: Array  # [batch, height, width]
+    labels: Array  # [batch, height / stride, width / stride]; K is the background
+
+
+class Task(NamedTuple):
+    """One trial's canvases: a long tail to train on, all classes alike in the test."""
+
+    train: Batch
+    test: Batch
+    objects: np.ndarray  # [K], to train on
+    frequencies: Frequencies
+
+
+def make_task(cutouts: dense.Cutouts, seed: int, settings: Settings) -> Task:
+    """Composes them; training and test canvases have no image in common."""
+    classes = len(cutouts.train)
+    rng = np.random.default_rng(seed)
+    tail = settings.imbalance ** (-np.arange(classes) / (classes - 1))
+    alike = np.full(classes, 1 / classes)
+    train = dense.compose(cutouts.train, tail / tail.sum(), settings.canvases, rng)
+    test = dense.compose(cutouts.test, alike, settings.tested, rng)
+    objects = np.bincount(train.labels[train.labels >= 0], minlength=classes)
+    frequencies = frequencies_of(train.masks, classes + 1)
+    learnt, tested = (batch_of(canvases, settings.stride) for canvases in (train, test))
+    return Task(learnt, tested, objects, frequencies)
+
+
+def batch_of(canvases: dense.Canvases, stride: int) -> Batch:
+    """Of the masks one pixel in each square."""
+    masks = canvases.masks[:, ::stride, ::stride]
+    return Batch(jnp.asarray(canvases.pixels), jnp.asarray(masks))
+
+
+def frequencies_of(masks: np.ndarray, classes: int) -> Frequencies:
+    """Pixels of each class, and canvases that have any."""
+    per_canvas = np.stack([np.bincount(mask.ravel(), minlength=classes) for mask in masks])
+    return Frequencies(per_canvas.sum(0), (per_canvas > 0).sum(0))
