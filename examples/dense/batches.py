@@ -25,6 +25,14 @@ def optimizer(learning_rate: float, steps: int) -> optax.GradientTransformation:
     return optax.adamw(schedule, b2=0.99)
 
 
+def plan_of(seed: int, rows: int, *, steps: int, batch_size: int) -> np.ndarray:
+    """The rows of each step, `[steps, batch_size]`: each once before any comes again."""
+    rng, needed = np.random.default_rng([seed, 1]), steps * batch_size
+    epochs = -(-needed // rows)
+    order = np.concatenate([rng.permutation(rows) for _ in range(epochs)])
+    return order[:needed].reshape(steps, batch_size)
+
+
 def fit(
     step: Step, state: State, data: Any, plan: np.ndarray, devices: int = 1
 ) -> tuple[State, np.ndarray]:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from examples.dense.cutouts import Cutouts
+
 SIDE = 112  # pixels of a canvas
 OBJECTS = 4  # at most, on one canvas; at least one
 SIZES = 16, 44  # pixels of an object's longer side
@@ -24,6 +26,36 @@ class Canvases(NamedTuple):
     boxes: np.ndarray  # [N, OBJECTS, 4], left, top, right, bottom in pixels; 0 where no object is
     labels: np.ndarray  # [N, OBJECTS], -1 where no object is
     masks: np.ndarray  # [N, SIDE, SIDE], class of each pixel; K, the background, elsewhere
+
+
+class Split(NamedTuple):
+    """One trial's canvases: a long tail to train on, all classes alike in the test."""
+
+    train: Canvases
+    test: Canvases
+    objects: np.ndarray  # [K], to train on
+
+
+def compose_split(
+    cutouts: Cutouts, seed: int, *, canvases: int, tested: int, imbalance: float
+) -> Split:
+    """Training and test canvases, which have no image in common.
+
+    Args:
+      cutouts: images of K classes.
+      seed: of the trial.
+      canvases: to train on.
+      tested: canvases of the test.
+      imbalance: objects of the first class for one of the last, in training.
+    """
+    classes = len(cutouts.train)
+    rng = np.random.default_rng(seed)
+    tail = imbalance ** (-np.arange(classes) / (classes - 1))
+    alike = np.full(classes, 1 / classes)
+    train = compose(cutouts.train, tail / tail.sum(), canvases, rng)
+    test = compose(cutouts.test, alike, tested, rng)
+    objects = np.bincount(train.labels[train.labels >= 0], minlength=classes)
+    return Split(train, test, objects)
 
 
 def compose(

@@ -28,13 +28,13 @@ class Task(NamedTuple):
 
 def make_task(cutouts: dense.Cutouts, seed: int, settings: Settings) -> Task:
     """Composes them; training and test canvases have no image in common."""
-    classes = len(cutouts.train)
-    rng = np.random.default_rng(seed)
-    tail = settings.imbalance ** (-np.arange(classes) / (classes - 1))
-    alike = np.full(classes, 1 / classes)
-    train = dense.compose(cutouts.train, tail / tail.sum(), settings.canvases, rng)
-    test = dense.compose(cutouts.test, alike, settings.tested, rng)
-    counts = np.bincount(train.labels[train.labels >= 0], minlength=classes)
+    train, test, counts = dense.compose_split(
+        cutouts,
+        seed,
+        canvases=settings.canvases,
+        tested=settings.tested,
+        imbalance=settings.imbalance,
+    )
     return Task(batch_of(train), batch_of(test), counts)
 
 

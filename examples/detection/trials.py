@@ -90,15 +90,8 @@ def train(
 ) -> tuple[nnx.State, np.ndarray]:
     """One training: `(params, loss of each step)`; weights and batches are those of the seed."""
     step = partial(compiled_step, counts=jnp.asarray(task.counts), method=method, recipe=recipe)
-    plan = plan_of(seed, settings)
+    steps, size = settings.steps, settings.batch_size
+    plan = dense.plan_of(seed, settings.canvases, steps=steps, batch_size=size)
     state = init_state(jax.random.key(seed), recipe=recipe)
     state, losses = dense.fit(step, state, task.train, plan, settings.devices)
     return state.params, losses
-
-
-def plan_of(seed: int, settings: Settings) -> np.ndarray:
-    """The canvases of each step, `[steps, batch_size]`: each once before any comes again."""
-    rng, needed = np.random.default_rng([seed, 1]), settings.steps * settings.batch_size
-    epochs = -(-needed // settings.canvases)
-    order = np.concatenate([rng.permutation(settings.canvases) for _ in range(epochs)])
-    return order[:needed].reshape(settings.steps, settings.batch_size)

@@ -73,14 +73,7 @@ def train(loss: LossFn, seed: int, task: Task, recipe: Recipe, settings: Setting
     frequencies = Frequencies(*map(jnp.asarray, task.frequencies))
     step = partial(compiled_step, frequencies=frequencies, loss=loss, recipe=recipe)
     state = compiled_init(jax.random.key(seed), recipe=recipe)
-    plan = plan_of(seed, settings)
+    steps, size = settings.steps, settings.batch_size
+    plan = dense.plan_of(seed, settings.canvases, steps=steps, batch_size=size)
     state, _ = dense.fit(step, state, task.train, plan)
     return state.params
-
-
-def plan_of(seed: int, settings: Settings) -> np.ndarray:
-    """The canvases of each step, `[steps, batch_size]`: each once before any comes again."""
-    rng, needed = np.random.default_rng([seed, 1]), settings.steps * settings.batch_size
-    epochs = -(-needed // settings.canvases)
-    order = np.concatenate([rng.permutation(settings.canvases) for _ in range(epochs)])
-    return order[:needed].reshape(settings.steps, settings.batch_size)

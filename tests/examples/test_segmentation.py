@@ -69,10 +69,10 @@ def test_the_outputs_of_a_location_are_the_pixels_of_its_square():
 
 
 def test_every_canvas_comes_before_any_comes_again():
-    plan = trials.plan_of(3, SMALL)
+    plan = dense.plan_of(3, 12, steps=4, batch_size=2)
     assert plan.shape == (4, 2)
     assert len(np.unique(plan)) == 8
-    again = trials.plan_of(3, Settings(canvases=4, steps=4, batch_size=2)).reshape(2, 4)
+    again = dense.plan_of(3, 4, steps=4, batch_size=2).reshape(2, 4)
     np.testing.assert_array_equal(np.sort(again), np.tile(np.arange(4), (2, 1)))
 
 
