@@ -32,16 +32,16 @@ def predict(params: nnx.State, pixels: Array, *, recipe: Recipe) -> Array:
     return logits_of(params, pixels, recipe=recipe).argmax(-1).astype(jnp.uint8)
 
 
-def predict_all(params: nnx.State, pixels: Array, *, recipe: Recipe) -> np.ndarray:
+def predict_all(params: nnx.State, pixels: np.ndarray | Array, *, recipe: Recipe) -> np.ndarray:
     """Of many canvases."""
     chunks = (pixels[i : i + CHUNK] for i in range(0, len(pixels), CHUNK))
     return np.concatenate([predict(params, chunk, recipe=recipe) for chunk in chunks])
 
 
-def score(predictions: np.ndarray, labels: Array, classes: int) -> Scores:
+def score(predictions: np.ndarray, labels: np.ndarray | Array, classes: int) -> Scores:
     """From one confusion matrix of all canvases; NaN for a class that none has or is given."""
     state = jimb.metrics.init(classes)
-    state = jimb.metrics.update(state, jnp.asarray(predictions), labels)
+    state = jimb.metrics.update(state, jnp.asarray(predictions), jnp.asarray(labels))
     measured = (
         jimb.metrics.per_class_iou(state),
         jimb.metrics.per_class_f_beta(state, 1.0),

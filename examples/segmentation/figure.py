@@ -97,7 +97,7 @@ def draw_mask(axes: Axes, mask: np.ndarray, present: list[int]) -> None:
     axes.imshow(image)
     for k in np.unique(mask[mask < len(CLASSES)]):
         rows, columns = np.nonzero(mask == k)
-        if len(rows) >= mask.size // 200:
+        if len(rows) >= mask.size // 100:
             place = np.median(columns), np.median(rows)
             text = axes.text(*place, CLASSES[k], fontsize=8, ha="center", va="center")
             text.set_path_effects([withStroke(linewidth=2, foreground="white")])

@@ -4,6 +4,7 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax import Array
@@ -89,7 +90,8 @@ def train_step(
     """One step of the optimiser, and the loss before it."""
 
     def of_batch(params: nnx.State) -> Array:
-        return loss(logits_of(params, batch.pixels, recipe=recipe), batch.labels, frequencies)
+        logits = logits_of(params, jnp.asarray(batch.pixels), recipe=recipe)
+        return loss(logits, jnp.asarray(batch.labels), frequencies)
 
     value, gradients = jax.value_and_grad(of_batch)(state.params)
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)

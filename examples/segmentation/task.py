@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -12,10 +11,10 @@ from examples.segmentation.settings import Settings
 
 
 class Batch(NamedTuple):
-    """Canvases and their masks."""
+    """Canvases and their masks, on the host; a step takes its own to the device."""
 
-    pixels: Array  # [batch, height, width]
-    labels: Array  # [batch, height / stride, width / stride]; K is the background
+    pixels: np.ndarray | Array  # [batch, height, width]
+    labels: np.ndarray | Array  # [batch, height / stride, width / stride]; K is the background
 
 
 class Task(NamedTuple):
@@ -44,7 +43,7 @@ def make_task(cutouts: dense.Cutouts, seed: int, settings: Settings) -> Task:
 def batch_of(canvases: dense.Canvases, stride: int) -> Batch:
     """Of the masks one pixel in each square."""
     masks = canvases.masks[:, ::stride, ::stride]
-    return Batch(jnp.asarray(canvases.pixels), jnp.asarray(masks))
+    return Batch(canvases.pixels, np.ascontiguousarray(masks))
 
 
 def frequencies_of(masks: np.ndarray, classes: int) -> Frequencies:
