@@ -26,7 +26,7 @@ class Settings:
     """Features of a location."""
     stride: Literal[1, 2, 4] = 2
     """Pixels from one prediction to the next; the masks are thinned out alike."""
-    learning_rate: float = 5e-3
+    learning_rate: float = 2.5e-3
     """AdamW's largest."""
     data_dir: str | None = None
     """Folder of Fashion-MNIST."""
