@@ -1,7 +1,8 @@
 """The examples: `python -m examples.NAME` runs one, README.md lists them.
 
-Floors, from the lowest up: `data` and `report`; `training`, what the classifiers compile, and
-`dense`, what detection and segmentation do; then the programs, of which none imports another.
+Floors, from the lowest up: `data`, `options` and `report`; `training`, what the classifiers
+compile, and `dense`, what detection and segmentation do; then the programs, of which none imports
+another.
 """
 
 import importlib.util

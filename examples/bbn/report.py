@@ -1,6 +1,5 @@
 """What was found, as Markdown. The first method, CE, is the baseline."""
 
-import textwrap
 from itertools import pairwise
 
 import numpy as np
@@ -8,9 +7,9 @@ import numpy as np
 from examples.bbn.settings import Settings
 from examples.bbn.trials import Outcome
 from examples.report import paired
+from examples.report.prose import filled
 
 COLUMNS = ("balanced accuracy", "many-shot", "medium-shot", "few-shot")
-WIDTH = 100  # of a line of text
 THAN = {
     "higher": "higher than that of",
     "lower": "lower than that of",
@@ -79,14 +78,12 @@ def describe(outcome: Outcome, settings: Settings) -> str:
     sizes = recipe.features, recipe.hidden, 2 * recipe.hidden, recipe.classes
     plain = sum((m + 1) * n for m, n in pairwise(sizes))
     layers = "-".join(map(str, sizes))
-    return textwrap.fill(
+    return filled(
         f"{outcome.dataset}; training images per class {', '.join(map(str, counts))}. In per cent "
         f"after the last of T = {recipe.epochs} epochs, mean of {settings.seeds} seeds; in "
         "brackets the paired difference to the first row ± its standard error. BBN has "
         f"{outcome.parameters:,} parameters, CE (the MLP {layers}) {plain:,}. Batches of "
-        f"{recipe.batch_size} for each branch, peak learning rate {recipe.learning_rate:g}.",
-        WIDTH,
-        break_on_hyphens=False,
+        f"{recipe.batch_size} for each branch, peak learning rate {recipe.learning_rate:g}."
     )
 
 
@@ -110,10 +107,7 @@ def findings(outcome: Outcome) -> list[str]:
         for group, names in grouped(rest).items()
     )
     sentences.append(f"- BBN's {COLUMNS[0]} is {listed}.")
-    return [
-        textwrap.fill(sentence, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-        for sentence in sentences
-    ]
+    return [filled(sentence, "  ") for sentence in sentences]
 
 
 def grouped(differences: dict[str, tuple[float, float]]) -> dict[str, list[str]]:

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal
 
+from examples.options import at_least
+
 DatasetName = Literal["digits", "mnist", "fashion-mnist"]
 
 
@@ -37,12 +39,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be run."""
-        lowest_of = {"largest": 1, "seeds": 2, "seed": 0, "epochs": 1, "batch_size": 1, "hidden": 1}
-        for name, lowest in lowest_of.items():
-            value = getattr(self, name)
-            if value is not None and value < lowest:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        at_least(self, largest=1, seeds=2, seed=0, epochs=1, batch_size=1, hidden=1)
         if not self.imbalance >= 1:
             raise ValueError(f"--imbalance must be at least 1 (balanced), got {self.imbalance}.")
         if self.learning_rate is not None and not self.learning_rate > 0:

@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from examples.options import at_least
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -31,10 +33,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Numbers that mean nothing are refused, and files that could not be written."""
-        for name, lowest in {"epochs": 1, "seeds": 2, "seed": 0}.items():
-            value = getattr(self, name)
-            if value is not None and not value >= lowest:
-                raise ValueError(f"--{name} must be at least {lowest}, got {value}.")
+        at_least(self, epochs=1, seeds=2, seed=0)
         if self.data_dir is not None and not self.task:
             raise ValueError("--data-dir is the folder of one data set: add --task.")
         for name in ("page", "effects", "figure"):

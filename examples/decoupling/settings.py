@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal
 
+from examples.options import at_least
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -40,11 +42,16 @@ class Settings:
         """Paired standard errors need pairs."""
         if self.seeds < 2:
             raise ValueError(f"--seeds must be at least 2 for a standard error, got {self.seeds}.")
-        at_least_one = ("largest", "validation", "epochs", "head_epochs", "hidden", "batch_size")
-        for name, lowest in {"seed": 0, "imbalance": 1, **dict.fromkeys(at_least_one, 1)}.items():
-            value = getattr(self, name)
-            if value is not None and not value >= lowest:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        at_least(
+            self,
+            seed=0,
+            imbalance=1,
+            largest=1,
+            validation=1,
+            epochs=1,
+            head_epochs=1,
+            hidden=1,
+            batch_size=1,
+        )
         if not self.learning_rate > 0:
             raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")

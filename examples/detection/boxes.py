@@ -17,7 +17,6 @@ class Targets(NamedTuple):
 
     classes: Array  # [batch, height, width, K], 1 for the class of an object whose centre it is
     considered: Array  # [batch, height, width], False beside a centre
-    is_object: Array  # [batch, height, width]
     cells: Array  # [batch, M], number of each object's location; 0 where no object is
     live: Array  # [batch, M], whether there is an object
 
@@ -43,9 +42,8 @@ def assign(boxes: Array, labels: Array, grid: tuple[int, ...], num_classes: int)
     own = (apart == 0).astype(jnp.float32)  # [batch, M, height, width]
     names = jax.nn.one_hot(labels, num_classes)
     classes = jnp.einsum("bmhw,bmk->bhwk", own, names)
-    is_object = (apart == 0).any(1)
-    considered = is_object | (apart > 1).all(1)
-    return Targets(classes, considered, is_object, jnp.where(live, row * width + column, 0), live)
+    considered = (apart == 0).any(1) | (apart > 1).all(1)
+    return Targets(classes, considered, jnp.where(live, row * width + column, 0), live)
 
 
 def from_distances(distances: Array) -> Array:

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from examples.options import at_least
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -36,12 +38,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be run."""
-        at_least_one = ("canvases", "tested", "imbalance", "steps", "batch_size")
-        for name, lowest in {"seeds": 2, "seed": 0, **dict.fromkeys(at_least_one, 1)}.items():
-            value = getattr(self, name)
-            if not value >= lowest:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        at_least(self, seeds=2, seed=0, canvases=1, tested=1, imbalance=1, steps=1, batch_size=1)
         if self.width < 8 or self.width % 8:
             raise ValueError(f"--width must be a multiple of 8, got {self.width}.")
         if self.devices < 1 or self.batch_size % self.devices:

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal
 
+from examples.options import at_least
+
 Head = Literal["stored", "unstored"]
 
 
@@ -37,12 +39,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be run."""
-        at_least_one = ("epochs", "batch_size", "hidden", "block_size", "rounds")
-        for name, lowest in {"seeds": 2, "seed": 0, **dict.fromkeys(at_least_one, 1)}.items():
-            value = getattr(self, name)
-            if value < lowest:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        at_least(self, seeds=2, seed=0, epochs=1, batch_size=1, hidden=1, block_size=1, rounds=1)
         if not self.learning_rate > 0:
             raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")
         for size in self.timed_batches:

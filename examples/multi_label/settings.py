@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from examples.options import at_least
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -28,12 +30,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be run."""
-        at_least_one = ("epochs", "batch_size", "hidden")
-        for name, lowest in {"seeds": 2, "seed": 0, **dict.fromkeys(at_least_one, 1)}.items():
-            value = getattr(self, name)
-            if value < lowest:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} must be at least {lowest}, got {value}.")
+        at_least(self, seeds=2, seed=0, epochs=1, batch_size=1, hidden=1)
         if not self.learning_rate > 0:
             raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")
         if not 0 <= self.threshold <= 1:

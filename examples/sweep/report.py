@@ -1,12 +1,12 @@
 """What was found, in words: a table, the cell that is chosen, and the times."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 
 from examples.report import paired, tables
+from examples.report.prose import filled
 from examples.sweep.timing import Timing
 
 SYMBOLS = {"gamma": "γ", "beta": "β", "power": "power of the class weights", "rate": "rate"}
@@ -104,8 +104,3 @@ def times(timing: Timing, cells: int, seeds: int) -> str:
         f"{constant:.0f} s, {constant / whole:.0f} times as long, with compilation."
     )
     return f"{filled(measured_times)}\n\n{filled(estimate)}"
-
-
-def filled(text: str) -> str:
-    """In lines of at most 100 characters."""
-    return textwrap.fill(text, 100, break_on_hyphens=False)
