@@ -20,6 +20,7 @@ HEADINGS = {  # of a family, by its first method
     "label smoothing": "another loss",
     "inverse frequency": "class weights",
     "balanced softmax": "class sizes in the logits",
+    "Seesaw": "losses that learn from what was seen",
     "class-balanced sampling": "sampling by class",
     "OHEM, hardest half": "the hardest of a batch",
     "difficulty, c = 1": "sampling by what is learnt",

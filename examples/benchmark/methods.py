@@ -71,6 +71,9 @@ METHODS = (
     Method("LDAM", "ldam_loss", "Cao 2019", "ldam"),
     Method("LDAM-DRW", "ldam_loss", "Cao 2019", "ldam", weights="effective", rebalance="deferred"),
     Method("VS loss", "vs_loss", "Kini 2021", "vs"),
+    Method("Seesaw", "seesaw_loss", "Wang 2021", "seesaw"),
+    Method("equalization v2", "equalization_loss", "Tan 2021", "equalization"),
+    Method("equalized focal", "equalized_focal_loss", "Li 2022", "equalized-focal"),
     Method("class-balanced sampling", "sampling.class_power", "Kang 2020", draw=by_class(0.0)),
     Method("square-root sampling", "sampling.class_power", "Kang 2020", draw=by_class(0.5)),
     Method(

@@ -19,6 +19,7 @@ class Result(NamedTuple):
     """What one method did on one task."""
 
     confusion: np.ndarray  # [S, G, K]: test examples of each group that are called each class
+    calibration: np.ndarray  # [S, readings, figures], shares of 1
     seconds: float
 
 
@@ -42,10 +43,12 @@ def read(folder: Path, settings: dict[str, Any]) -> Result | None:
     try:
         content = json.loads(path.read_text())
         confusion = np.asarray(content["confusion"], np.int64)
-        result, kept = Result(confusion, float(content["seconds"])), content["settings"]
+        calibration = np.asarray(content["calibration"], np.float64)
+        result = Result(confusion, calibration, float(content["seconds"]))
+        kept = content["settings"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged; remove it and it is computed anew.") from error
-    if kept != settings or result.confusion.ndim != 3:
+    if kept != settings or not result.confusion.ndim == result.calibration.ndim == 3:
         raise ValueError(f"{path} is of other settings; remove it and it is computed anew.")
     return result
 
@@ -61,5 +64,6 @@ def write(folder: Path, settings: dict[str, Any], result: Result) -> None:
         "settings": settings,
         "seconds": round(result.seconds, 1),
         "confusion": result.confusion.tolist(),
+        "calibration": result.calibration.tolist(),
     }
     files.write(path, json.dumps(content))

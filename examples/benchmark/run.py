@@ -76,8 +76,8 @@ def run_task(
         kept = results.read(folder, key)
         if kept is None:
             began = time.perf_counter()
-            confusion = run_method(method, task, spec, settings.seed, bar)
-            kept = Result(confusion, time.perf_counter() - began)
+            confusion, calibration = run_method(method, task, spec, settings.seed, bar)
+            kept = Result(confusion, calibration, time.perf_counter() - began)
             results.write(folder, key, kept)
         else:
             bar.update(spec.epochs)
@@ -99,6 +99,7 @@ def key_of(method: Method, name: str, spec: Spec, seed: int, data: str) -> dict[
         "jimb": jimb.__version__,
         "jax": jax.__version__,
         "device": jax.default_backend(),
+        "measures": ["confusion", "calibration"],
     }
 
 

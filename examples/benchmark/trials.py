@@ -11,13 +11,19 @@ from tqdm import tqdm
 
 import jimb
 from examples import training
+from examples.benchmark.calibration import calibration_of
 from examples.benchmark.methods import Compiled, Method
 from examples.benchmark.task import Spec, Task
 from examples.training import Hyper
 
 
-def run_method(method: Method, task: Task, spec: Spec, seed: int, bar: tqdm) -> np.ndarray:
-    """Trains all trials of a method at once: test examples `[S, G, K]` by group and prediction."""
+def run_method(
+    method: Method, task: Task, spec: Spec, seed: int, bar: tqdm
+) -> tuple[np.ndarray, np.ndarray]:
+    """Trains all trials of a method at once.
+
+    Test examples `[S, G, K]` by group and prediction, and what `calibration_of` finds.
+    """
     num_trials, num_examples, _ = task.train.inputs.shape
     recipe = recipe_of(method, task, spec)
     keep = 1.0 if method.keep is None else method.keep
@@ -41,8 +47,9 @@ def run_method(method: Method, task: Task, spec: Spec, seed: int, bar: tqdm) -> 
         raise FloatingPointError(f"{method.name} has left the finite numbers: lower its rate.")
     prior = hyper.prior if method.adjust else None
     tested = jnp.asarray(task.tested)
-    predicted = predictions(state, task.statistics, task.pool, tested, prior, recipe)
-    return confusion_of(task, np.asarray(predicted))
+    logits = logits_of_tests(state, task.statistics, task.pool, tested, prior, recipe)
+    confusion = confusion_of(task, np.asarray(logits.argmax(-1)))
+    return confusion, calibration_of(task, logits)
 
 
 def recipe_of(method: Method, task: Task, spec: Spec) -> training.Recipe:
@@ -141,7 +148,7 @@ def epoch_of_trials(
 
 
 @jax.jit(static_argnames="recipe")
-def predictions(
+def logits_of_tests(
     states: training.TrainState,
     statistics: tuple[Array, Array] | None,
     pool: Array,
@@ -149,7 +156,7 @@ def predictions(
     prior: Array | None,
     recipe: training.Recipe,
 ) -> Array:
-    """The predicted class of every test example in every trial, `[S, T]`."""
+    """Of every test example in every trial, `[S, T, K]`."""
 
     def one(
         state: training.TrainState, rows: Array, statistics: tuple[Array, Array] | None
@@ -157,11 +164,9 @@ def predictions(
         inputs = pool[rows]
         if statistics is not None:
             inputs = (inputs - statistics[0]) / statistics[1]
-        logits = training.predict(state, inputs, recipe=recipe)
-        if prior is not None:
-            logits = jimb.posthoc.adjust_logits(logits, prior)
-        classes: Array = logits.argmax(-1)
-        return classes
+        outputs = training.predict(state, inputs, recipe=recipe)
+        logits = training.as_logits(recipe.loss, outputs)
+        return logits if prior is None else jimb.posthoc.adjust_logits(logits, prior)
 
-    classes: Array = jax.lax.map(lambda trial: one(*trial), (states, tested, statistics))
-    return classes
+    logits: Array = jax.lax.map(lambda trial: one(*trial), (states, tested, statistics))
+    return logits

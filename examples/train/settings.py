@@ -14,7 +14,8 @@ class Settings:
     """Loss: softmax cross-entropy (ce), with label smoothing (smoothed) or focal; sigmoid losses,
     one question per class (sigmoid, sigmoid-focal, asymmetric); the class-balanced trio (cb-*);
     losses that know the class prior which the sampler draws (balanced-softmax, logit-adjusted, vs);
-    ldam on a cosine head."""
+    ldam on a cosine head; losses that learn from the classes seen so far (seesaw) or from their
+    gradients (equalization and equalized-focal, one question per class)."""
     gamma: float | None = None
     """Focusing exponent of the focal losses; 2 if left out."""
     weights: Weights | None = None
@@ -97,7 +98,7 @@ class Settings:
         balanced = self.loss is not None and self.loss.startswith("cb-")
         if weighs and self.loss not in (None, *WEIGHTED):
             raise ValueError(f"--weights needs --loss ce or focal: leave it out of {self.loss}.")
-        if self.gamma is not None and self.loss not in ("focal", "sigmoid-focal", "cb-focal"):
+        if self.gamma is not None and "focal" not in (self.loss or ""):
             raise ValueError("--gamma needs a focal loss: add --loss focal or --loss cb-focal.")
         if self.loss == "ldam" and self.sampler in ("difficulty", "loss", "delta"):
             raise ValueError(f"--sampler {self.sampler} needs logits, and ldam has cosines.")

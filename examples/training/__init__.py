@@ -4,7 +4,7 @@ In reading order:
 
 - settings: `recipe` (what is compiled in), `hyper` (what is traced)
 - data and state: `state`; `trials`, for many trainings in one program
-- the compiled epoch: `models`, `losses`, `augment`, `epoch`
+- the compiled epoch: `models`, `losses` and those that learn (`adaptive`), `augment`, `epoch`
 - between two epochs: `passes` over the training set, `sampling` weights of the next plan
 
 `run_epoch(state, data, plan, hyper, recipe=…)` also runs under `jax.vmap` over seeds and
@@ -12,6 +12,7 @@ hyper-parameters. Other examples use what is named here, as `training.run_epoch`
 it, for one device or many, is `examples/train`.
 """
 
+from examples.training.adaptive import ADAPTIVE as ADAPTIVE
 from examples.training.augment import augment as augment
 from examples.training.epoch import run_batches as run_batches
 from examples.training.epoch import run_epoch as run_epoch
@@ -22,6 +23,7 @@ from examples.training.hyper import hyper_of as hyper_of
 from examples.training.losses import LOSSES as LOSSES
 from examples.training.losses import WEIGHTED as WEIGHTED
 from examples.training.losses import Loss as Loss
+from examples.training.losses import as_logits as as_logits
 from examples.training.models import MLP as MLP
 from examples.training.models import Architecture as Architecture
 from examples.training.models import EmbeddingBag as EmbeddingBag

@@ -5,6 +5,8 @@ device gathers its share of every batch, and JAX adds the gradients. No line her
 devices there are.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -13,9 +15,9 @@ from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
 import jimb
+from examples.training.adaptive import losses_of
 from examples.training.augment import augment
 from examples.training.hyper import Hyper
-from examples.training.losses import LOSSES
 from examples.training.recipe import Recipe
 from examples.training.state import Data, TrainState
 
@@ -30,19 +32,19 @@ def train_step(
         keys = slot_keys(jax.random.fold_in(hyper.key, state.step), labels)
         inputs = augment(keys, inputs, recipe.shape)
 
-    def mean_loss(params: nnx.State) -> tuple[Array, tuple[Array, nnx.State]]:
+    def mean_loss(params: nnx.State) -> tuple[Array, tuple[Array, nnx.State, Any]]:
         logits, batch_stats = recipe.apply_to_batch(params, state.batch_stats, inputs)
-        losses = LOSSES[recipe.loss](logits, labels, now)
+        losses, seen = losses_of(recipe.loss, state.loss, logits, labels, now)
         mean = jimb.weighted_mean(losses, recipe.kept(losses, labels, hyper))
-        return mean, (losses, batch_stats)
+        return mean, (losses, batch_stats, seen)
 
     (loss, aux), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
-    losses, batch_stats = aux
+    losses, batch_stats, seen = aux
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
     # What AdamW adds is proportional to its learning rate.
     updates = jax.tree.map(lambda update: hyper.rate * update, updates)
     params = optax.apply_updates(state.params, updates)
-    stepped = TrainState(state.step + 1, params, batch_stats, opt_state, state.difficulty)
+    stepped = TrainState(state.step + 1, params, batch_stats, opt_state, state.difficulty, seen)
     return stepped, loss, losses
 
 

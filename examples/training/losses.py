@@ -1,4 +1,4 @@
-"""The compiled epoch: its losses by name, per example and unreduced, every number traced."""
+"""Losses by name, per example and unreduced, every number traced; `adaptive` has the rest."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -23,8 +23,12 @@ Loss = Literal[
     "logit-adjusted",
     "vs",
     "ldam",
+    "seesaw",
+    "equalization",
+    "equalized-focal",
 ]
 
+LDAM_SCALE = 30.0
 LossFn = Callable[[Array, Array, Hyper], Array]
 
 
@@ -69,12 +73,25 @@ LOSSES: dict[str, LossFn] = {
     "vs": lambda logits, labels, h: jimb.vs_loss(logits, labels, h.prior, gamma=0.15, tau=1.25),
     "ldam": lambda cosines, labels, h: (
         jimb.take_class(h.class_weights, labels)
-        * jimb.ldam_loss(cosines, labels, h.counts, scale=30.0)
+        * jimb.ldam_loss(cosines, labels, h.counts, scale=LDAM_SCALE)
     ),
 }
 # Their output bias starts at the prior of a class, one in K.
-ONE_VS_ALL = ("sigmoid", "sigmoid-focal", "asymmetric", "cb-sigmoid", "cb-focal")
+ONE_VS_ALL = (
+    *("sigmoid", "sigmoid-focal", "asymmetric", "cb-sigmoid", "cb-focal"),
+    *("equalization", "equalized-focal"),
+)
 # Their logits are cosines.
 COSINE = ("ldam",)
 # They use the class weights of `--weights`.
 WEIGHTED = ("ce", "smoothed", "focal", "ldam")
+
+
+def as_logits(loss: str, outputs: Array) -> Array:
+    """Whose softmax are a model's probabilities, of what it gives for this loss.
+
+    Of one question per class they are its answers over their sum.
+    """
+    if loss in COSINE:
+        return LDAM_SCALE * outputs
+    return jax.nn.log_sigmoid(outputs) if loss in ONE_VS_ALL else outputs

@@ -1,12 +1,14 @@
 """What class weights, their schedule and mining do to a training step of `examples.train`."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jimb
 from examples import training
 
 K, BATCH, STEPS = 3, 8, 10
@@ -103,3 +105,32 @@ def test_cosines_are_the_logits_of_ldam():
     kernel = np.asarray(state.params["output"]["kernel"][...], np.float64)
     lengths = np.linalg.norm(features, axis=1, keepdims=True) * np.linalg.norm(kernel, axis=0)
     np.testing.assert_allclose(logits, features @ kernel / lengths, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["seesaw", "equalization", "equalized-focal"])
+def test_a_loss_that_learns_sees_every_batch(loss):
+    """Two steps of the library, by hand, on the logits that the model has."""
+    recipe = dataclasses.replace(RECIPE, loss=loss)
+    hyper = training.hyper_of(COUNTS, gamma=1.5)
+    state = training.init_state(jax.random.key(1), recipe, STEPS * BATCH)
+    functions = {
+        "equalization": jimb.equalization_loss,
+        "equalized-focal": functools.partial(jimb.equalized_focal_loss, alpha=None, gamma=1.5),
+    }
+    expected = jimb.counting.init(K) if loss == "seesaw" else jimb.gradient_ratio.init(K)
+    for positions in PLAN.reshape(STEPS, BATCH)[:2]:
+        inputs, labels = DATA.inputs[positions], DATA.labels[positions]
+        logits = recipe.apply(state.params, inputs)
+        if loss == "seesaw":
+            expected = jimb.counting.update(expected, labels)
+            losses = jimb.seesaw_loss(logits, labels, jimb.counting.compute(expected))
+        else:
+            function, asked = functions[loss], jax.nn.one_hot(labels, K)
+            ratio = jimb.gradient_ratio.compute(expected)
+            losses = function(logits, asked, ratio).sum(-1)
+            expected = jimb.gradient_ratio.update(expected, logits, asked, loss=function)
+        state, _, of_step = training.train_step(state, inputs, labels, hyper, recipe=recipe)
+        np.testing.assert_allclose(of_step, losses, rtol=1e-6)
+    for seen, wanted in zip(state.loss, expected, strict=True):
+        np.testing.assert_allclose(seen, wanted, rtol=1e-5, atol=1e-7)
+    assert np.abs(np.asarray(state.loss[0])).sum() > 0
