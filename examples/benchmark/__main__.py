@@ -3,7 +3,8 @@
 With no argument: all methods on all tasks whose data are here, five trials of each (twenty on
 digits). All methods share a trial's examples, initial weights and number of steps, and the last
 epoch counts, never the best one. What is done is kept under `--results`: started again, it goes on
-from there. `--page`, `--effects` and `--figure` say where the outcome goes. `--help` lists all.
+from there. `--page`, `--effects`, `--calibration` and `--figure` say where the outcome goes.
+`--help` lists all.
 """
 
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import tyro
 
 from examples.benchmark import effects, report
+from examples.benchmark.calibration_page import calibration_page
 from examples.benchmark.figure import draw
 from examples.benchmark.run import run
 from examples.benchmark.settings import Settings
@@ -31,6 +33,8 @@ def main() -> None:
             print(sentence, file=sys.stderr)
         if settings.page:
             files.write(Path(settings.page), page + "\n")
+        if settings.calibration:
+            files.write(Path(settings.calibration), calibration_page(outcomes) + "\n")
         if settings.figure:
             draw(Path(settings.figure), outcomes)
     except (ValueError, FloatingPointError, OSError) as error:

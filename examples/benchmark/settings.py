@@ -28,6 +28,8 @@ class Settings:
     """File for the tables."""
     effects: str = ""
     """File between whose markers the summary goes, as in docs/results/effects.md."""
+    calibration: str = ""
+    """File for the page on calibration."""
     figure: str = ""
     """File for the figure, a PNG."""
 
@@ -36,7 +38,7 @@ class Settings:
         at_least(self, epochs=1, seeds=2, seed=0)
         if self.data_dir is not None and not self.task:
             raise ValueError("--data-dir is the folder of one data set: add --task.")
-        for name in ("page", "effects", "figure"):
+        for name in ("page", "effects", "calibration", "figure"):
             path = getattr(self, name)
             if path and not Path(path).parent.is_dir():
                 raise ValueError(f"--{name} {path} is in no folder; make the folder first.")

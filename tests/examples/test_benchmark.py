@@ -25,6 +25,7 @@ from examples.data import datasets, sources, subsets
 METHODS = {method.name: method for method in methods.METHODS}
 SPEC = dataclasses.replace(benchmark_tasks.TASKS["digits"], epochs=3, seeds=2)
 BAR = tqdm(disable=True)
+CALIBRATION = np.stack([np.full((3, 3), 0.1), np.full((3, 3), 0.3)])
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,7 @@ def words_of(name, data_dir, *, imbalance, seed):
     "name",
     [
         "LDAM-DRW",
+        pytest.param("equalized focal", marks=pytest.mark.slow),
         pytest.param("progressively balanced", marks=pytest.mark.slow),
         pytest.param("under-sampling", marks=pytest.mark.slow),
         "class-balanced, interpolated",
@@ -122,12 +124,25 @@ def words_of(name, data_dir, *, imbalance, seed):
         pytest.param("logit adjustment, post hoc", marks=pytest.mark.slow),
     ],
 )
-def test_methods_train(task, name):
-    confusion = trials.run_method(METHODS[name], task, SPEC, 0, BAR)
+def test_methods_train(monkeypatch, task, name):
+    monkeypatch.setattr(trials, "calibration_of", lambda task, logits: logits.shape)
+    confusion, shape = trials.run_method(METHODS[name], task, SPEC, 0, BAR)
+    assert shape == (2, 1797 - task.counts.sum() - 100, 10)
     assert confusion.shape == (2, 10, 10)
     np.testing.assert_array_equal(confusion.sum((1, 2)), 1797 - task.counts.sum() - 100)
     recalls = np.einsum("skk->sk", confusion) / confusion.sum(-1)
     assert recalls.mean() > 0.15  # it has begun to learn: guessing is 0.1
+
+
+@pytest.mark.slow
+def test_one_vs_all_probabilities_are_corrected(task):
+    """Its focusing leaves it unsure of what it knows."""
+    _, found = trials.run_method(METHODS["one-vs-all focal"], task, SPEC, 0, BAR)
+    assert found.shape == (2, 3, 3)
+    trained, temperature, scaled = np.moveaxis(found[:, :, 0], 1, 0)
+    assert (trained > 0.2).all()
+    assert (temperature < 0.5 * trained).all()
+    assert (scaled < 0.5 * trained).all()
 
 
 @pytest.mark.slow
@@ -138,7 +153,7 @@ def test_plans_fill_the_epochs_of_45_classes_of_texts(monkeypatch, name):
     monkeypatch.setattr(datasets, "load", words_of)
     spec = dataclasses.replace(benchmark_tasks.TASKS["wordnet"], epochs=8, batch_size=50, seeds=2)
     task = spec.make(np.arange(2), None)
-    confusion = trials.run_method(METHODS[name], task, spec, 0, BAR)
+    confusion, _ = trials.run_method(METHODS[name], task, spec, 0, BAR)
     assert confusion.shape == (2, 45, 45)
     assert (np.einsum("skk->s", confusion) / confusion.sum((1, 2)) > 0.5).all()
 
@@ -179,7 +194,7 @@ def test_label_plans_fill_an_epoch(task):
 
 def outcome_of(columns, counts, class_of_group, **confusions):
     spec = dataclasses.replace(benchmark_tasks.TASKS["digits"], columns=columns)
-    results = {name: Result(np.array(each), 60.0) for name, each in confusions.items()}
+    results = {name: Result(np.array(each), CALIBRATION, 60.0) for name, each in confusions.items()}
     return measures.Outcome(
         "digits", spec, np.array(counts), np.array(class_of_group), results, {}, 0
     )
@@ -252,10 +267,11 @@ SETTINGS = {"task": "digits", "method": "focal, γ = 2", "epochs": 3}
 
 
 def test_a_result_is_found_by_its_settings_and_by_no_others(tmp_path):
-    result = Result(np.arange(8).reshape(2, 2, 2), 1.5)
+    result = Result(np.arange(8).reshape(2, 2, 2), CALIBRATION, 1.5)
     benchmark_results.write(tmp_path, SETTINGS, result)
     found = benchmark_results.read(tmp_path, SETTINGS)
     np.testing.assert_array_equal(found.confusion, result.confusion)
+    np.testing.assert_array_equal(found.calibration, result.calibration)
     assert found.seconds == 1.5
     assert benchmark_results.read(tmp_path, {**SETTINGS, "epochs": 4}) is None
     assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".json"]
@@ -271,7 +287,7 @@ def test_a_damaged_result_is_one_sentence(tmp_path, content):
 
 
 def test_a_result_under_another_s_name_is_not_taken(tmp_path):
-    benchmark_results.write(tmp_path, SETTINGS, Result(np.zeros((2, 2, 2), int), 1.0))
+    benchmark_results.write(tmp_path, SETTINGS, Result(np.zeros((2, 2, 2), int), CALIBRATION, 1.0))
     path = benchmark_results.path_of(tmp_path, SETTINGS)
     path.rename(benchmark_results.path_of(tmp_path, {**SETTINGS, "epochs": 4}))
     with pytest.raises(ValueError, match="is of other settings"):
@@ -284,7 +300,9 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match=r"\.json could not be written: No space left on device\."):
-        benchmark_results.write(tmp_path, SETTINGS, Result(np.zeros((2, 2, 2), int), 1.0))
+        benchmark_results.write(
+            tmp_path, SETTINGS, Result(np.zeros((2, 2, 2), int), CALIBRATION, 1.0)
+        )
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -301,11 +319,14 @@ def test_what_is_done_is_not_done_again_and_the_page_is_what_is_printed(
     monkeypatch, capsys, tmp_path
 ):
     page, figure, results = tmp_path / "page.md", tmp_path / "a.png", tmp_path / "results"
+    calibration = tmp_path / "calibration.md"
     options = ["--task", "digits", "--seeds", 2, "--epochs", 1, "--only", "γ = 2"]
     options += ["--results", results, "--page", page, "--figure", figure]
+    options += ["--calibration", calibration]
     start(monkeypatch, *options)
     printed = capsys.readouterr().out
     assert page.read_text() == printed
+    assert "| focal, γ = 2 |" in calibration.read_text()
     assert "1 epochs" in printed
     assert "2 trials from seed 0" in printed
     assert printed.count("±") == 1 + 4

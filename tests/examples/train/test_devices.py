@@ -78,6 +78,17 @@ def test_any_number_of_devices_and_either_feed_give_the_same_training(digits, al
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("loss", ["seesaw", "equalization", "equalized-focal"])
+def test_a_loss_that_learns_is_the_same_on_eight_devices(digits, loss):
+    settings = Settings(epochs=2, batch_size=16, loss=loss)
+    outcomes = []
+    for number in (1, 8):
+        with on_devices(number):
+            outcomes.append(loop.train(settings, digits))
+    check_equal(*outcomes)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "feed"),
     [(8, "device"), *(slow(8, "grain"), slow(1, "device"), slow(1, "grain"))],

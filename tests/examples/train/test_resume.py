@@ -55,11 +55,23 @@ class Resumed(NamedTuple):
     said: str
 
 
-@pytest.fixture(scope="module", params=[pytest.param("device", marks=pytest.mark.slow), "grain"])
+RUNS = {
+    "grain": {"feed": "grain"},
+    "device": {"feed": "device"},
+    "a loss that learns": {"loss": "equalized-focal", "sampler": None},
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        name if name == "grain" else pytest.param(name, marks=pytest.mark.slow) for name in RUNS
+    ],
+)
 def resumed(request, digits, tmp_path_factory):
     """Killed while it first writes, then in the middle of a plan, then at the end of an epoch."""
     folder, said = tmp_path_factory.mktemp("run"), io.StringIO()
-    settings = dataclasses.replace(SETTINGS, feed=request.param)
+    settings = dataclasses.replace(SETTINGS, **RUNS[request.param])
     again = dataclasses.replace(settings, resume=True)
     with contextlib.redirect_stderr(said):
         killed(settings, digits, folder, "undescribed", 1)
