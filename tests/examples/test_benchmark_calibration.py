@@ -106,5 +106,6 @@ def test_the_page_has_what_was_found_in_hundredths():
     assert page.count("| cross-entropy (CE) | 20.0 → 5.0 → 0.50 |") == 2
     assert page.count("| label smoothing | 22.5 → 7.5 → 3.0 |") == 2
     assert page.count("| *largest standard error* | 0.50 |") == 2
+    assert page.count("| label smoothing | +2.5 ± 0.5 → +2.5 ± 0.5 |") == 1
     words = " ".join(page.split())
     assert "as trained CE has 20.00, 0 of 1 others have less and 1 more" in words
