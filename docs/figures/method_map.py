@@ -21,6 +21,8 @@ class Leaf(NamedTuple):
 LEAVES = (
     Leaf("Is the model trained, and stays as it is?", "Frozen model", "posthoc.adjust_logits",
          "+6.4 ± 0.5 on digits", "frozen-model"),
+    Leaf("Do the probabilities themselves count?", "Probabilities", "posthoc.fit_vector_scaling",
+         "Brier +7.2 ± 0.3 to -0.1 ± 0.1", "probabilities"),
     Leaf("Is one of two classes a rare event?", "Threshold", "posthoc.choose_threshold",
          "recall 1 % to 34 %", "threshold"),
     Leaf("May several labels be true at once?", "Multi-label", "sigmoid_asymmetric_loss",

@@ -31,9 +31,9 @@ round. The last row is the largest standard error over the trials in its column.
 
 On odd or even (*parity*) one training image in 62 is the rare digit and one test image in seven:
 inside a class no class weight brings that back, and CE's own probabilities are far off."""
-AGAINST = """The paired difference to CE ± its standard error, in hundredths; above 0 is worse. First
-as trained, then with vector scaling of both, which says what the method's training cost or gained
-once the frequencies are right."""
+AGAINST = """The paired difference to CE ± its standard error, in hundredths; above 0 is worse.
+First as trained, then with vector scaling of both, which says what the method's training cost or
+gained once the frequencies are right."""
 
 HEADINGS = ("as trained", "with a temperature", "with vector scaling")
 
