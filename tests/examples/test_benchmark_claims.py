@@ -36,10 +36,9 @@ def balanced_accuracies(name, *methods):
     bar = tqdm(disable=True)
     found = {}
     for method in (CE, *methods):
-        confusion = trials.run_method(METHODS[method], task, spec, 0, bar)
-        results = {method: Result(confusion, 0.0)}
+        results = {method: Result(*trials.run_method(METHODS[method], task, spec, 0, bar), 0.0)}
         outcome = measures.Outcome(name, spec, task.counts, task.class_of_group, results, {}, 0)
-        found[method] = 100 * measures.recalls(outcome, confusion).mean(1)
+        found[method] = 100 * measures.recalls(outcome, results[method].confusion).mean(1)
     return found
 
 

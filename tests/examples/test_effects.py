@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import jimb
-from examples.benchmark import effects, methods
+from examples.benchmark import calibration_page, effects, methods
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
@@ -46,3 +46,28 @@ def test_the_summary_has_the_figures_of_the_page():
             first = line.split(" | ")[3]
             effect = row[column]
             assert first == "–" if effect == "–" else f"({effect})" in first, (task, row[0])
+
+
+def rows_of(section):
+    """Method → its cells."""
+    lines = (line.strip("| ").split(" | ") for line in section.splitlines() if "|" in line)
+    return {name: cells for name, *cells in lines if name != "method" and "---" not in name}
+
+
+def test_the_page_on_calibration_is_of_this_script_and_of_one_piece():
+    """Its differences are those of its levels, but for the rounding of three numbers."""
+    page = (RESULTS / "calibration.md").read_text()
+    assert page.startswith(calibration_page.INTRODUCTION)
+    assert calibration_page.AGAINST in page
+    sections = dict(part.split("\n", 1) for part in page.split("\n## ")[1:])
+    levels, moved = rows_of(sections["Brier"]), rows_of(sections["Brier score against CE"])
+    names = [method.name for method in methods.METHODS]
+    assert list(moved) == names[1:]
+    assert list(levels) == list(rows_of(sections["ECE"])) == [*names, "*largest standard error*"]
+    for name, cells in moved.items():
+        for cell, level, baseline in zip(cells, levels[name], levels[names[0]], strict=True):
+            if cell != "–":
+                first, _, last = (float(x) for x in level.split(" → "))
+                ce_first, _, ce_last = (float(x) for x in baseline.split(" → "))
+                found = [float(part.split(" ± ")[0]) for part in cell.split(" → ")]
+                assert found == pytest.approx([first - ce_first, last - ce_last], abs=0.151)
