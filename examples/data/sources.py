@@ -35,6 +35,10 @@ SOURCES = {
         ("/usr/share/wordnet", "data/usr/share/wordnet", "data/wordnet"),
         "sh examples/data/get_data.sh wordnet-base",
     ),
+    "diamonds": (
+        ("data/plotnine/data", "data/diamonds"),
+        "sh examples/data/get_wheel.sh plotnine",
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""A number to predict, of which some values are rare: `python -m examples.regression`."""
