@@ -5,9 +5,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from examples.regression.epochs import train_all
-from examples.regression.methods import METHODS
+from examples.regression.methods import METHODS, Method
 from examples.regression.network import Recipe, Rows
 from examples.regression.settings import Settings
 from examples.regression.task import Task, make_task, read
@@ -36,25 +37,26 @@ def run(settings: Settings) -> Outcome:
     task = make_task(read(settings.data_dir), seeds)
     recipe = recipe_of(task, settings)
     prices = jnp.asarray(task.train.prices)
-    weights = [
-        jax.vmap(lambda x, m=method: m.weights(x, settings.bins))(prices)
-        for method in METHODS.values()
-    ]
+    weights = {name: weigh(method, prices, settings.bins) for name, method in METHODS.items()}
     targets = [method.targets(prices) for method in METHODS.values()]
     scales = [(x.mean(1, keepdims=True), x.std(1, keepdims=True)) for x in targets]
     standard = [(x - mean) / sd for x, (mean, sd) in zip(targets, scales, strict=True)]
-    rows = Rows(task.train.inputs, jnp.stack(standard, 1), jnp.stack(weights, 1))
+    rows = Rows(task.train.inputs, jnp.stack(standard, 1), jnp.stack([*weights.values()], 1))
     found = train_all(keys_of(task.trials), rows, task.test.inputs, recipe=recipe)
     errors = {}
-    for (name, method), ours, (mean, sd) in zip(
-        METHODS.items(), jnp.moveaxis(found, 1, 0), scales, strict=True
-    ):
-        predicted = method.prices(np.asarray(ours * sd + mean))
+    for m, (name, method) in enumerate(METHODS.items()):
+        mean, sd = scales[m]
+        predicted = method.prices(np.asarray(found[:, m] * sd + mean))
         if not np.isfinite(predicted).all():
             raise FloatingPointError(f"{name} predicts no finite price: lower --learning-rate.")
         errors[name] = predicted - task.test.prices
-    by_name = dict(zip(METHODS, map(np.asarray, weights), strict=True))
-    return Outcome(task.train.prices, task.test.prices, by_name, errors, recipe)
+    of_rows = {name: np.asarray(x) for name, x in weights.items()}
+    return Outcome(task.train.prices, task.test.prices, of_rows, errors, recipe)
+
+
+def weigh(method: Method, prices: Array, bins: int) -> Array:
+    """Weights of each seed's training rows, `[S, N]`."""
+    return jax.vmap(lambda of_seed: method.weights(of_seed, bins))(prices)
 
 
 def recipe_of(task: Task, settings: Settings) -> Recipe:
