@@ -48,14 +48,14 @@ def test_a_problem_has_functions_an_example_and_figures_that_its_page_has(row):
 
 
 def test_readme_has_all_problems_of_the_page():
-    assert len(ROWS) == len(SECTIONS) == 10
+    assert len(ROWS) == len(SECTIONS) == 11
 
 
 @pytest.mark.slow
 def test_the_page_on_difficulty_runs(capsys):
     names = pages.run("docs/guides/difficulty.md")
     assert re.fullmatch(r"worth \d+% of the data, largest 0\.\d\d%\n", capsys.readouterr().out)
-    assert np.bincount(names["plan"], minlength=1000).sum() == 1000
+    assert np.bincount(names["plan"], minlength=1000).sum() == 1100
     weights, labels = np.asarray(names["weights"], np.float64), np.asarray(names["labels"])
     assert np.asarray(names["mixed"]).min() * 1000 >= 0.2
     np.testing.assert_allclose(names["clipped"].max(), np.quantile(weights, 0.99), rtol=1e-6)

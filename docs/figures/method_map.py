@@ -23,6 +23,8 @@ LEAVES = (
          "+6.4 ± 0.5 on digits", "frozen-model"),
     Leaf("Do the probabilities themselves count?", "Probabilities", "posthoc.fit_vector_scaling",
          "Brier +7.2 ± 0.3 to -0.1 ± 0.1", "probabilities"),
+    Leaf("Is the target a number?", "Numbers as targets", "label_density_weights",
+         "rare prices -32.7 ± 16.2 dollars", "numbers-as-targets"),
     Leaf("Is one of two classes a rare event?", "Threshold", "posthoc.choose_threshold",
          "recall 1 % to 34 %", "threshold"),
     Leaf("May several labels be true at once?", "Multi-label", "sigmoid_asymmetric_loss",
