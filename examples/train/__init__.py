@@ -10,5 +10,6 @@ In reading order:
 - the host's loop: `loop`
 - saving: `saver`, when; `checkpoint`, how; `description`, what lies beside one
 - watching: `watch`, all of it; `terminal`, `log` (CSV and JSON), `events` (TensorBoard)
-- the report: `outcome`, `recall` of groups of classes, `figure`, `comparison` of two recipes
+- the report: `outcome`, `recall` of groups of classes, `calibration`, `figure`, `comparison` of
+  two recipes
 """

@@ -24,7 +24,7 @@ from examples.train import comparison, events, mesh
 from examples.train.folder import open_folder, slug
 from examples.train.job import make_job
 from examples.train.loop import train
-from examples.train.outcome import Outcome, leave, print_table
+from examples.train.outcome import Outcome, leave, print_calibration, print_table
 from examples.train.settings import Settings
 
 
@@ -75,6 +75,8 @@ def show(outcomes: list[Outcome], dataset: datasets.Dataset, folder: Path) -> No
         comparison.draw(folder / "comparison.png", name, outcomes, counts)
     print(f"Recall on the test set of {name}, per class, in per cent:")
     print_table(outcomes, counts)
+    print(f"Calibration of the probabilities on the test set of {name}:")
+    print_calibration(outcomes)
     print(f"checkpoints, log, figures and results: {folder}")
     watched = events.can_be_written()
     print(f"curves: `tensorboard --logdir {folder}`" if watched else events.HOW_TO_GET)

@@ -1,13 +1,14 @@
-"""The report: the figure of a training, recall by class, confusion and difficulty."""
+"""The report: the figure of a training, recall by class, confusion, difficulty, reliability."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from examples.report import files, style
+from examples.train.calibration import Calibration, Measured
 from examples.train.recall import groups, mean
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ def draw(
     counts: np.ndarray,
     recall: np.ndarray,
     confusion: np.ndarray | None,
+    calibration: Calibration,
     difficulty: np.ndarray,
     labels: np.ndarray,
 ) -> None:
-    """Recall of each class, how hard the training examples were, and the confusion of few classes.
+    """Recall of each class, difficulty, reliability, and the confusion of few classes.
 
     Args:
         path: of the PNG.
@@ -47,18 +49,19 @@ def draw(
         counts: training examples of each class, `[K]`.
         recall: of each class in per cent, `[K]`.
         confusion: test examples by true and predicted class, `[K, K]`; None where K is large.
+        calibration: of the probabilities on the test set.
         difficulty: of each training example, `[N]`.
         labels: of each training example, `[N]`.
     """
     plt = style.pyplot()
-    figure = plt.figure(figsize=(12.5, 7), layout="constrained")
-    widths = (1.1, 1) if confusion is not None else (1,)
-    grid = figure.add_gridspec(2, len(widths), width_ratios=widths)
-    above = figure.add_subplot(grid[0, 0])
+    figure = plt.figure(figsize=(12.5, 9), layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(1.1, 1))
+    above = figure.add_subplot(grid[0, :] if confusion is None else grid[0, 0])
     draw_recall(above, counts, recall)
     draw_difficulty(figure.add_subplot(grid[1, 0]), counts, difficulty, labels)
+    draw_reliability(figure.add_subplot(grid[1, 1]), calibration)
     if confusion is not None:
-        draw_confusion(figure.add_subplot(grid[:, 1]), confusion)
+        draw_confusion(figure.add_subplot(grid[0, 1]), confusion)
     figure.suptitle(title, fontsize=12)
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower left", ncols=2)
     files.write_figure(path, figure)
@@ -131,6 +134,24 @@ def draw_difficulty(
     axes.set_title("How hard the training examples were")
 
 
+def draw_reliability(axes: Axes, calibration: Calibration) -> None:
+    """How often predictions of a confidence are right: a point is a fifteenth of the test set."""
+    fitted = " and ".join(f"{t:.2f}" for t in calibration.temperatures)
+    rows: tuple[tuple[str, Measured, dict[str, Any]], ...] = (
+        ("as trained", calibration.before, {"color": style.VERMILLION, "marker": "o", "ls": "--"}),
+        (f"at T = {fitted}", calibration.after, {"color": style.BLUE, "marker": "s"}),
+    )
+    axes.axline((0, 0), slope=1, color=style.GREY, linestyle=":", linewidth=1.2)
+    for name, (errors, points), look in rows:
+        label = f"{name}: ECE {100 * errors.equal_mass_ece:.1f} %, Brier {errors.brier:.3f}"
+        x, y = 100 * points.confidence, 100 * points.accuracy
+        axes.plot(x, y, label=label, markersize=5, linewidth=1.2, clip_on=False, **look)
+    axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="confidence of predictions, %")
+    axes.set_ylabel("share of them that is right, %")
+    axes.set_title("Reliability, each half of the test set at the other's T")
+    axes.legend()
+
+
 def draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
     """Rows of true classes in per cent; the numbers are written where they fit."""
     classes = len(confusion)
@@ -145,7 +166,7 @@ def draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
     every = next(n for n in (1, 5, 10, 50, 100, 500, classes) if classes <= 12 * n)
     axes.set_xticks(range(0, classes, every))
     axes.set_yticks(range(0, classes, every))
-    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set(xlabel="predicted class", ylabel="true class", anchor="W")
     axes.set_title("Confusion: share of each true class")
     ticks = [0, 1, 5, 10, 25, 50, 100]
     bar = axes.figure.colorbar(image, ax=axes, ticks=np.sqrt(ticks), shrink=0.7, pad=0.02)

@@ -13,6 +13,7 @@ import jimb
 from examples.data import datasets
 from examples.train import log, mesh
 from examples.train.arrays import TestSet, make_test_set, make_training_set
+from examples.train.calibration import calibrate
 from examples.train.feeds import Feed, make_feed
 from examples.train.job import Job, make_hyper, make_job, make_keys
 from examples.train.outcome import Outcome, read
@@ -109,12 +110,14 @@ def outcome_of(job: Job, given: Given, progress: Progress) -> Outcome:
     state = progress.state
     tested, _ = evaluate(state, given.test, recipe=job.recipe)
     difficulty = jimb.difficulty.score(state.difficulty, pseudocount=job.pseudocount)
-    tested, difficulty, whole = mesh.to_host((tested, difficulty, state))
+    calibrated = calibrate(state, given.test, recipe=job.recipe)
+    tested, difficulty, calibrated, whole = mesh.to_host((tested, difficulty, calibrated, state))
     recall, confusion = read(tested)
     return Outcome(
         settings=job.settings,
         recall=recall,
         confusion=confusion,
+        calibration=calibrated,
         difficulty=difficulty[: job.num_examples],
         losses=progress.losses,
         epochs=log.rows(progress.epochs, job.steps),

@@ -43,6 +43,11 @@ def started(settings: Settings) -> Iterator[Mesh]:
         yield mesh
 
 
+def alone() -> Any:
+    """A mesh of one device of this process, for what the others do not do too."""
+    return jax.set_mesh(jax.make_mesh((1,), ("data",), devices=jax.local_devices()[:1]))
+
+
 def is_lead() -> bool:
     """True in the one process that prints and writes."""
     return jax.process_index() == 0

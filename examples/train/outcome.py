@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from examples.data import datasets
-from examples.train import figure, log
+from examples.report import prose
+from examples.train import calibration, figure, log
+from examples.train.calibration import CROSS_FITTED, Tested, notes
 from examples.train.log import Epoch
 from examples.train.recall import mean, recalls
 from examples.train.settings import Settings, describe
@@ -20,6 +22,7 @@ class Outcome(NamedTuple):
     settings: Settings
     recall: np.ndarray  # [K], in per cent, NaN for a class that the test set lacks
     confusion: np.ndarray | None  # [K, K], of few classes
+    calibration: Tested
     difficulty: np.ndarray  # of each training example
     losses: np.ndarray  # of each step
     epochs: list[Epoch]
@@ -41,12 +44,14 @@ def leave(outcome: Outcome, dataset: datasets.Dataset, folder: Path) -> None:
     settings = outcome.settings
     counts = np.bincount(dataset.train_labels, minlength=dataset.num_classes)
     recall = outcome.recall / 100
+    calibrated = calibration.read(outcome.calibration)
     numbers = {
         "settings": settings,
         "balanced_accuracy": mean(recall),
         "recall": recall,
         "train_counts": counts,
         "confusion": outcome.confusion,
+        "calibration": {**calibrated._asdict(), "notes": notes(settings)},
         "epochs": outcome.epochs,
         "losses": outcome.losses,
         "difficulty": outcome.difficulty,
@@ -59,6 +64,7 @@ def leave(outcome: Outcome, dataset: datasets.Dataset, folder: Path) -> None:
         counts=counts,
         recall=outcome.recall,
         confusion=outcome.confusion,
+        calibration=calibrated,
         difficulty=outcome.difficulty,
         labels=dataset.train_labels,
     )
@@ -75,3 +81,20 @@ def print_table(outcomes: Sequence[Outcome], counts: np.ndarray) -> None:
     for name, outcome in zip(names, outcomes, strict=True):
         row = "".join(f"{r:6.1f}" for r in outcome.recall[:shown])
         print(f"{name:<{width}}{row}   {mean(outcome.recall):8.1f}")
+
+
+def print_calibration(outcomes: Sequence[Outcome]) -> None:
+    """Calibration errors and Brier score of each recipe, as trained and at a temperature."""
+    names = [describe(outcome.settings) for outcome in outcomes]
+    width = max(map(len, names)) + 2
+    print(f"{'':<{width}}{'temperature':>12}{'ECE, %':>9}{'of equal mass':>15}{'Brier':>8}")
+    for name, outcome in zip(names, outcomes, strict=True):
+        temperatures, before, after = calibration.read(outcome.calibration)
+        fitted = ", ".join(f"{t:.2f}" for t in temperatures)
+        for row, temperature, (errors, _) in ((name, "1", before), ("", fitted, after)):
+            shown = f"{100 * errors.ece:9.1f}{100 * errors.equal_mass_ece:15.1f}{errors.brier:8.3f}"
+            print(f"{row:<{width}}{temperature:>12}{shown}")
+    print(prose.filled(CROSS_FITTED))
+    for name, outcome in zip(names, outcomes, strict=True):
+        for note in notes(outcome.settings)[1:]:
+            print(prose.filled(f"{name}: {note}"))

@@ -60,6 +60,8 @@ def check_equal(outcome, expected):
     np.testing.assert_allclose(outcome.losses, expected.losses, rtol=2e-6)
     np.testing.assert_allclose(outcome.difficulty, expected.difficulty, atol=2e-6)
     np.testing.assert_array_equal(outcome.confusion, expected.confusion)
+    fitted = (x.calibration.temperatures for x in (outcome, expected))
+    np.testing.assert_allclose(*fitted, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,12 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from examples.train import comparison, events, figure, log, terminal
+from examples.train.calibration import Calibration, Measured
 from examples.train.log import Epoch
 from examples.train.outcome import Outcome
 from examples.train.recall import recalls
 from examples.train.settings import Settings
+from jimb.metrics.calibration import CalibrationMeasures, Reliability
 from tests.helpers import scalars
 
 EPOCHS = [
@@ -181,10 +183,17 @@ def task(classes, rng):
     return counts, confusion, rng.exponential(size=labels.size), labels
 
 
+def calibrated(value):
+    """With points at one value, in per cent."""
+    errors, points = CalibrationMeasures(*[value] * 5), Reliability(*[np.full(15, value)] * 3)
+    return Calibration(np.full(2, value), Measured(errors, points), Measured(errors, points))
+
+
 def outcome(confusion, **options):
     """Of which only the confusion is known."""
     recall = recalls(np.diagonal(confusion), confusion.sum(1))
-    return Outcome(Settings(**options), recall, confusion, np.zeros(0), np.zeros(0), [], "")
+    nothing = np.zeros(0)
+    return Outcome(Settings(**options), recall, confusion, None, nothing, nothing, [], "")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +211,7 @@ def test_figures_of_any_number_of_classes(tmp_path, classes):
         counts=counts,
         recall=outcomes[0].recall,
         confusion=confusion if classes < 100 else None,
+        calibration=calibrated(0.5),
         difficulty=difficulty,
         labels=labels,
     )
@@ -282,6 +292,7 @@ def test_a_training_of_which_little_is_known_is_drawn(tmp_path, bad):
         counts=np.array([5, 1, 0]),
         recall=np.full(3, np.nan),
         confusion=np.zeros((3, 3), int),
+        calibration=calibrated(np.nan),
         difficulty=np.array([0, 0, 1e9, 1, 1, bad]) if bad == np.inf else np.full(6, bad),
         labels=np.array([0, 0, 0, 0, 0, 1]),
     )

@@ -90,6 +90,9 @@ def test_it_ends_with_the_same_bits(resumed):
     for name in ("confusion", "difficulty", "losses"):
         np.testing.assert_array_equal(getattr(outcome, name), getattr(uninterrupted, name))
     assert outcome.epochs == uninterrupted.epochs
+    counted = map(jax.tree.leaves, (outcome.calibration, uninterrupted.calibration))
+    for one, other in zip(*counted, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_its_events_have_each_step_once(resumed):
