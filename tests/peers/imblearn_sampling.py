@@ -10,13 +10,12 @@ from tests.peers.spoil import fewer_rows
 
 def under_sample(self, X, y):
     """Cuts the classes that the strategy names; the others stay whole."""
-    if self.replacement:
-        missing("drawing a class with replacement")
     chosen = []
     for label in np.unique(y):
         members = np.flatnonzero(y == label)
         if label in self.sampling_strategy_:
-            members = members[plan(members, self.sampling_strategy_[label], self.random_state)]
+            left = self.sampling_strategy_[label]
+            members = members[cut(members, left, self.random_state, self.replacement)]
         chosen.append(members)
     return _rows(self, X, y, np.concatenate(chosen))
 
@@ -34,14 +33,25 @@ def over_sample(self, X, y):
     return _rows(self, X, y, np.concatenate(chosen))
 
 
-def plan(members, visits, random_state):
-    seed = random_state if isinstance(random_state, int) else 0
-    labels = np.zeros(len(members), int)
-    if visits == 0:
+def cut(members, left, random_state, replacement):
+    """Positions of so many of a class."""
+    if left == 0:
         return np.zeros(0, int)
-    return np.asarray(
-        jimb.sampling.balanced_plan(jax.random.key(seed), labels, 1, per_class=int(visits))
+    key, labels = _key(random_state), np.zeros(len(members), int)
+    plan = jimb.sampling.undersample_plan(
+        key, labels, 1, per_class=int(left), replacement=replacement
     )
+    return np.asarray(plan)
+
+
+def plan(members, visits, random_state):
+    """Positions of so many visits, each of the class as often as the others, or once more."""
+    key, labels = _key(random_state), np.zeros(len(members), int)
+    return np.asarray(jimb.sampling.balanced_plan(key, labels, 1, per_class=int(visits)))
+
+
+def _key(random_state):
+    return jax.random.key(random_state if isinstance(random_state, int) else 0)
 
 
 def _rows(self, X, y, chosen):

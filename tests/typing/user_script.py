@@ -13,13 +13,16 @@ from jax import Array
 
 import jimb
 from jimb.difficulty import DifficultyState
+from jimb.gradient_ratio import GradientRatioState
 from jimb.metrics import (
     ConfusionState,
     Measures,
     ShotAccuracy,
     TallyState,
     WeightedConfusionState,
+    calibration,
 )
+from jimb.posthoc import VectorScaling
 
 LABELS = jnp.array([0, 0, 0, 0, 1, 1])
 LOGITS = jnp.array([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
@@ -37,6 +40,12 @@ def weights_and_losses() -> None:
     assert_type(jimb.inverse_frequency_weights([4, 2]), Array)
     assert_type(jimb.class_balanced_focal_loss(LOGITS, np.asarray(LABELS), counts), Array)
     assert_type(jimb.logit_adjusted_loss(LOGITS, LABELS, counts), Array)
+    of_labels = jimb.multi_hot_counts(jnp.eye(2)[LABELS])  # a NumPy array if the labels are
+    assert_type(jimb.balanced_pos_weight(of_labels, 6), Array)
+    key = jax.random.key(0)
+    assert_type(jimb.one_vs_all_bias_init(key, (2,), prior=0.01), Array)
+    assert_type(jimb.one_vs_all_bias_init(key, (2,), counts=[4, 2], num_examples=6), Array)
+    assert_type(jimb.label_density_weights(LOGITS[:, 0], num_bins=10), Array)
     gradient = jax.grad(loss)(LOGITS, LABELS, class_weights, jnp.ones(6, bool))
     assert gradient.shape == LOGITS.shape
 
@@ -45,6 +54,18 @@ def weights_and_losses() -> None:
 
     grid: Callable[..., Any] = jimb.sweep(of_gamma, {"gamma": jnp.array([0.0, 2.0])})
     assert grid().shape == (2,)
+
+
+def losses_that_adapt() -> None:
+    assert_type(jimb.seesaw_loss(LOGITS, LABELS, [4, 2]), Array)
+    questions, ratios = jnp.eye(2)[LABELS], jimb.gradient_ratio
+    state = assert_type(ratios.init(2), GradientRatioState)
+    ratio = assert_type(ratios.compute(state), Array)
+    losses = assert_type(jimb.equalization_loss(LOGITS, questions, ratio), Array)
+    assert losses.shape == LOGITS.shape
+    assert_type(jimb.equalized_focal_loss(LOGITS, questions, ratio), Array)
+    state = ratios.update(state, LOGITS, questions, loss=jimb.equalization_loss)
+    assert_type(state, GradientRatioState)
 
 
 def difficulty_and_sampling() -> None:
@@ -56,7 +77,27 @@ def difficulty_and_sampling() -> None:
     losses = jimb.difficulty.last_loss.update(jimb.difficulty.last_loss.init(6, 2), LOGITS, LABELS)
     assert_type(losses.losses, Array)
     assert_type(jimb.sampling.class_power(LABELS, [4, 2], power=0.5), Array)
+    key = jax.random.key(0)
+    assert_type(jimb.sampling.repeat_factors(jnp.eye(2)[LABELS], threshold=0.5), Array)
+    assert_type(jimb.sampling.subset_plan(key, weights, 3), Array)
+    assert_type(jimb.sampling.inclusion_probabilities(weights, 3), Array)
+    assert_type(jimb.sampling.stratified_batches(key, LABELS, 2, per_class=[2, 1]), Array)
+    assert_type(jimb.sampling.undersample_plan(key, LABELS, 2, replacement=True), Array)
     assert_type(jimb.mining.hard_example_weights(losses.losses, keep=0.5), Array)
+
+
+def calibrated() -> None:
+    t = assert_type(jimb.posthoc.fit_temperature(LOGITS, LABELS), Array)
+    fit = assert_type(jimb.posthoc.fit_vector_scaling(LOGITS, LABELS), VectorScaling)
+    scaled = jimb.posthoc.scale_logits(LOGITS / t, fit.scales, biases=fit.biases)
+    probabilities = jax.nn.softmax(assert_type(scaled, Array))
+    state = assert_type(calibration.init(3000), calibration.CalibrationState)
+    state = calibration.update(state, probabilities, LABELS)
+    state = assert_type(calibration.merge(state, state), calibration.CalibrationState)
+    found = assert_type(calibration.compute(state), calibration.CalibrationMeasures)
+    assert_type(found.equal_mass_ece, Array)
+    points = calibration.reliability(state, equal_mass=True)
+    assert_type(assert_type(points, calibration.Reliability).accuracy, Array)
 
 
 def measures() -> None:
@@ -79,5 +120,7 @@ def measures() -> None:
 
 if __name__ == "__main__":
     weights_and_losses()
+    losses_that_adapt()
     difficulty_and_sampling()
+    calibrated()
     measures()
