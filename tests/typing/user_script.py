@@ -58,13 +58,13 @@ def weights_and_losses() -> None:
 
 def losses_that_adapt() -> None:
     assert_type(jimb.seesaw_loss(LOGITS, LABELS, [4, 2]), Array)
-    questions, ratios = jnp.eye(2)[LABELS], jimb.gradient_ratio
-    state = assert_type(ratios.init(2), GradientRatioState)
-    ratio = assert_type(ratios.compute(state), Array)
+    questions = jnp.eye(2)[LABELS]
+    state = assert_type(jimb.gradient_ratio.init(2), GradientRatioState)
+    ratio = assert_type(jimb.gradient_ratio.compute(state), Array)
     losses = assert_type(jimb.equalization_loss(LOGITS, questions, ratio), Array)
     assert losses.shape == LOGITS.shape
     assert_type(jimb.equalized_focal_loss(LOGITS, questions, ratio), Array)
-    state = ratios.update(state, LOGITS, questions, loss=jimb.equalization_loss)
+    state = jimb.gradient_ratio.update(state, LOGITS, questions, loss=jimb.equalization_loss)
     assert_type(state, GradientRatioState)
 
 
