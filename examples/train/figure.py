@@ -166,7 +166,7 @@ def draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
     every = next(n for n in (1, 5, 10, 50, 100, 500, classes) if classes <= 12 * n)
     axes.set_xticks(range(0, classes, every))
     axes.set_yticks(range(0, classes, every))
-    axes.set(xlabel="predicted class", ylabel="true class", anchor="W")
+    axes.set(xlabel="predicted class", ylabel="true class")
     axes.set_title("Confusion: share of each true class")
     ticks = [0, 1, 5, 10, 25, 50, 100]
     bar = axes.figure.colorbar(image, ax=axes, ticks=np.sqrt(ticks), shrink=0.7, pad=0.02)

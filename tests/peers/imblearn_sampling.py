@@ -79,6 +79,8 @@ PEER = Peer(
     wrong=fewer_rows,
     requires=("pandas",),
     differs={
-        r"test_(ros|rus)_fit_resample(\[|_half)": "the rows drawn are those of another random generator",
+        r"test_(ros|rus)_fit_resample(\[|_half)": (
+            "the rows drawn are those of another random generator"
+        ),
     },
 )
