@@ -16,12 +16,10 @@ from examples import training
 from examples.train import mesh
 from examples.train.arrays import TestSet
 from examples.train.settings import Settings
-from examples.training.losses import COSINE, ONE_VS_ALL
 from jimb import posthoc
 from jimb.metrics import calibration
 
 FINE_BINS = 30_000  # most confidences of a trained network lie close to 1
-COSINE_SCALE = 30.0  # by which the loss of a cosine head multiplies its logits
 CLASSES_ALIKE = ("ce", "smoothed", "focal", "sigmoid", "sigmoid-focal", "asymmetric")
 CROSS_FITTED = (
     "The temperature is fitted on each half of the test set and measured on the other half: no "
@@ -70,35 +68,25 @@ def notes(settings: Settings) -> list[str]:
 
 @functools.partial(jax.jit, static_argnames="recipe")
 def calibrate(state: training.TrainState, test: TestSet, *, recipe: training.Recipe) -> Tested:
-    """Probabilities of a softmax, or of a sigmoid for each class where the loss has them."""
-    logits = training.predict(state, test.data.inputs, recipe=recipe)
-    logits = COSINE_SCALE * logits if recipe.loss in COSINE else logits
-    sigmoid = recipe.loss in ONE_VS_ALL
+    """Both halves, each at the temperature of the other."""
+    outputs = training.predict(state, test.data.inputs, recipe=recipe)
+    logits = training.as_logits(recipe.loss, outputs)
     even = jnp.arange(len(test.real)) % 2 == 0
     of_even, of_odd = (
-        temperature(logits, test.data.labels, test.real & half, sigmoid) for half in (even, ~even)
+        posthoc.fit_temperature(logits, test.data.labels, where=test.real & half)
+        for half in (even, ~even)
     )
     other = jnp.expand_dims(jnp.where(even, of_odd, of_even), -1)
     return Tested(
         jnp.stack([of_even, of_odd]),
-        binned(logits, test, sigmoid),
-        binned(logits / other, test, sigmoid),
+        binned(logits, test),
+        binned(logits / other, test),
     )
 
 
-def temperature(logits: Array, labels: Array, where: Array, sigmoid: bool) -> Array:
-    """One number for all classes."""
-    if not sigmoid:
-        return posthoc.fit_temperature(logits, labels, where=where)
-    questions = jax.nn.one_hot(labels, logits.shape[-1], dtype=jnp.int32)
-    where = jnp.broadcast_to(jnp.expand_dims(where, -1), logits.shape)
-    return posthoc.fit_temperature(logits, questions, sigmoid=True, where=where)
-
-
-def binned(logits: Array, test: TestSet, sigmoid: bool) -> calibration.CalibrationState:
+def binned(logits: Array, test: TestSet) -> calibration.CalibrationState:
     """Counted, without the padding."""
-    probabilities = (jax.nn.sigmoid if sigmoid else jax.nn.softmax)(logits)
-    empty = calibration.init(FINE_BINS)
+    empty, probabilities = calibration.init(FINE_BINS), jax.nn.softmax(logits)
     return calibration.update(empty, probabilities, test.data.labels, where=test.real)
 
 

@@ -111,6 +111,22 @@ def test_points_of_the_reliability_diagram_are_those_of_scikit_learn():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("m", [3, 15, 150])
+def test_points_of_one_weight_are_shares(m):
+    """Off by at most 1.3 M · 1e-7, and never outside [0, 1], where all are right or none."""
+    rng = np.random.default_rng(1)
+    p = rng.beta(8, 0.5, 100_000).astype(np.float32)
+    for labels in (np.ones(len(p), int), np.zeros(len(p), int), rng.random(len(p)) < p):
+        state = add(calibration.init(3000), p, labels.astype(int), binary=True)
+        weight, _, right, _ = np.float64(state.high) + np.float64(state.low)
+        ends = np.linspace(0, weight.sum(), m + 1)
+        reached = np.interp(ends, np.cumsum([0, *weight]), np.cumsum([0, *right]))
+        got = np.asarray(calibration.reliability(state, num_bins=m, equal_mass=True).accuracy)
+        np.testing.assert_allclose(got, np.diff(reached) / ends[1], rtol=0, atol=m * 1.5e-7)
+        assert 0 <= got.min() <= got.max() <= 1
+
+
+@pytest.mark.slow
 def test_empty_bins_and_nothing():
     state = add(calibration.init(4), jnp.array([0.1, 0.9]), jnp.array([0, 1]), binary=True)
     points = calibration.reliability(state, num_bins=4)

@@ -45,7 +45,10 @@ def by_mass(sums: Pair, m: int) -> Points:
     weight, confidence, right, _ = _rows(sums)
     (total,) = _pairs.sums(weight)
     cuts = _cuts(weight, total, m)
-    first, second = (_between(part, total, cuts) * m for part in (confidence, right))
+    # Shares, but for what a difference of two sums is rounded by.
+    first, second = (
+        jnp.clip(_between(part, total, cuts) * m, 0, 1) for part in (confidence, right)
+    )
     nothing = jnp.where(total[0] > 0, 0, jnp.nan)
     each = jnp.broadcast_to(total[0] / m, first.shape)
     return first + nothing, second + nothing, each

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import log_expit, log_softmax, softmax
 
 from examples import training
 from examples.train import arrays, calibration, figure, mesh
@@ -37,31 +37,28 @@ def calibrated(monkeypatch, devices, loss, scale=1.0):
         return calibration.read(mesh.to_host(found))
 
 
-def expected(sigmoid):
+def expected(one_vs_all):
     """Temperatures, and ECE and Brier score before and after, in float64."""
     logits, labels = task()
-    logits, own = logits.astype(float), np.eye(CLASSES)[labels]
+    logits = log_expit(logits.astype(float)) if one_vs_all else logits.astype(float)
     even = np.arange(ROWS) % 2 == 0
 
     def loss(half, t):
-        if sigmoid:
-            return np.logaddexp(0, np.where(own == 1, -1, 1) * logits / t)[half].sum()
-        return -(own * log_softmax(logits / t, axis=1))[half].sum()
+        return -log_softmax(logits / t, axis=1)[np.arange(ROWS), labels][half].sum()
 
     fitted = [
         np.exp(minimize_scalar(lambda x, half=half: loss(half, np.exp(x)), tol=1e-10).x)
         for half in (even, ~even)
     ]
     other = np.where(even, fitted[1], fitted[0])[:, None]
-    return fitted, *(errors(z, labels, own, sigmoid) for z in (logits, logits / other))
+    return fitted, *(errors(softmax(z, axis=1), labels) for z in (logits, logits / other))
 
 
-def errors(logits, labels, own, sigmoid):
-    p = expit(logits) if sigmoid else softmax(logits, axis=1)
+def errors(p, labels):
     confidence, right = p.max(1), p.argmax(1) == labels
     place = np.minimum((BINS * confidence).astype(int), BINS - 1)
     gaps = [np.sum((right - confidence)[place == k]) for k in range(BINS)]
-    return np.abs(gaps).sum() / ROWS, ((p - own) ** 2).sum(1).mean()
+    return np.abs(gaps).sum() / ROWS, ((p - np.eye(CLASSES)[labels]) ** 2).sum(1).mean()
 
 
 @pytest.mark.slow  # a few seconds each to compile
@@ -74,7 +71,7 @@ def errors(logits, labels, own, sigmoid):
 )
 def test_each_half_is_measured_at_the_temperature_of_the_other(monkeypatch, devices, loss, scale):
     found = calibrated(monkeypatch, devices, loss, scale)
-    temperatures, *measures = expected(sigmoid=loss == "cb-focal")
+    temperatures, *measures = expected(one_vs_all=loss == "cb-focal")
     assert temperatures[0] > 1 > temperatures[1]
     np.testing.assert_allclose(found.temperatures, temperatures, rtol=1e-5)
     for (seen, points), (ece, brier) in zip(found[1:], measures, strict=True):
