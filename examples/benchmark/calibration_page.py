@@ -92,7 +92,7 @@ def cell(outcome: Outcome, name: str, figure: int) -> str:
     if name not in outcome.results:
         return "–"
     means = 100 * outcome.results[name].calibration[:, :, figure].mean(0)
-    return " → ".join(f"{mean:.2f}" if mean < 1 else f"{mean:.1f}" for mean in means)
+    return "→".join(f"{mean:.2f}" if mean < 1 else f"{mean:.1f}" for mean in means)
 
 
 def max_error(outcome: Outcome, figure: int) -> float:

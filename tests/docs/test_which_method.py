@@ -48,6 +48,7 @@ def test_a_leaf_says_what_its_row_says(leaf):
     (row,) = (row for row in ROWS if row[1] == leaf.anchor)
     assert f"`jimb.{leaf.function}" in row[2]
     assert figures(leaf.effect) <= figures(row[4])
+    assert len(leaf.effect) <= 26  # the width of its box
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[1])

@@ -103,8 +103,8 @@ def test_the_page_has_what_was_found_in_hundredths():
     }
     outcome = measures.Outcome("digits", spec, COUNTS, np.arange(3), results, {}, 0)
     page = calibration_page.calibration_page([outcome])
-    assert page.count("| cross-entropy (CE) | 20.0 → 5.0 → 0.50 |") == 2
-    assert page.count("| label smoothing | 22.5 → 7.5 → 3.0 |") == 2
+    assert page.count("| cross-entropy (CE) | 20.0→5.0→0.50 |") == 2
+    assert page.count("| label smoothing | 22.5→7.5→3.0 |") == 2
     assert page.count("| *largest standard error* | 0.50 |") == 2
     assert page.count("| label smoothing | +2.5 ± 0.5 → +2.5 ± 0.5 |") == 1
     words = " ".join(page.split())

@@ -67,7 +67,7 @@ def test_the_page_on_calibration_is_of_this_script_and_of_one_piece():
     for name, cells in moved.items():
         for cell, level, baseline in zip(cells, levels[name], levels[names[0]], strict=True):
             if cell != "–":
-                first, _, last = (float(x) for x in level.split(" → "))
-                ce_first, _, ce_last = (float(x) for x in baseline.split(" → "))
+                first, _, last = (float(x) for x in level.split("→"))
+                ce_first, _, ce_last = (float(x) for x in baseline.split("→"))
                 found = [float(part.split(" ± ")[0]) for part in cell.split(" → ")]
                 assert found == pytest.approx([first - ce_first, last - ce_last], abs=0.151)
