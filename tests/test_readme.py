@@ -55,7 +55,7 @@ def test_readme_has_all_problems_of_the_page():
 def test_the_page_on_difficulty_runs(capsys):
     names = pages.run("docs/guides/difficulty.md")
     assert re.fullmatch(r"worth \d+% of the data, largest 0\.\d\d%\n", capsys.readouterr().out)
-    assert np.bincount(names["plan"], minlength=1000).sum() == 1100
+    assert np.bincount(names["plan"], minlength=1000).sum() == 1000
     weights, labels = np.asarray(names["weights"], np.float64), np.asarray(names["labels"])
     assert np.asarray(names["mixed"]).min() * 1000 >= 0.2
     np.testing.assert_allclose(names["clipped"].max(), np.quantile(weights, 0.99), rtol=1e-6)

@@ -48,7 +48,11 @@ def test_training_without_arguments_compares_two_recipes(monkeypatch, capsys, tm
     monkeypatch.setitem(sys.modules, "tensorboardX", None)  # as if it were not installed
     monkeypatch.setattr(sys, "argv", ["examples.train", "--epochs", "6"])
     train.main()
-    *_, ce, balanced, where, how = capsys.readouterr().out.splitlines()
+    *lines, where, how = capsys.readouterr().out.splitlines()
+    title = lines.index("Recall on the test set of digits, per class, in per cent:")
+    _, _, ce, balanced, after, _, as_trained, *_ = lines[title + 1 :]
+    assert after.startswith("Calibration of the probabilities")
+    assert as_trained.startswith("ce ")
     assert ce.startswith("ce ")
     assert balanced.startswith("cb-focal, difficulty sampling")
     assert where.endswith("out/train")
