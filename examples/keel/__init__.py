@@ -1,0 +1,1 @@
+"""A hundred data sets in a few programs: `python -m examples.keel`."""
