@@ -10,7 +10,7 @@ import sys
 
 # What the extra `examples` brings, by the names under which it is imported.
 EXTRA = (
-    *("PIL", "equinox", "flax", "matplotlib", "optax", "orbax"),
+    *("PIL", "equinox", "flax", "imblearn", "matplotlib", "optax", "orbax"),
     *("pycocotools", "rdata", "sklearn", "tqdm", "tyro"),
 )
 

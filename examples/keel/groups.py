@@ -67,11 +67,11 @@ def pad_one(name: str, table: Table, seed: int, rows: int, columns: int) -> tupl
     return (
         np.pad(features, ((0, more), (0, wider))),
         np.pad(labels, (0, more)),
-        np.float32(features.shape[1]),
+        np.asarray(features.shape[1], np.float32),
         *(np.pad(part, behind) for part in divisions),
         np.pad(mean, beside),
         np.pad(scale, beside),
-        np.uint32(identity),
+        np.asarray(identity, np.uint32),
     )
 
 

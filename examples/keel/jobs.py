@@ -21,6 +21,7 @@ from examples.keel.training import Recipe
 
 MODELS: tuple[Model, ...] = ("MLP", "linear")
 ROUNDS = 10
+FASTER = {"MLP": 1.0, "linear": 3.0}  # times the learning rate
 
 
 class Job(NamedTuple):
@@ -81,7 +82,7 @@ def recipe_of(settings: Settings, families: tuple[Family, ...], model: Model) ->
         settings.batch_size,
         ROUNDS,
         settings.steps // ROUNDS,
-        settings.learning_rate,
+        settings.learning_rate * FASTER[model],
     )
 
 

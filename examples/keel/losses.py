@@ -82,9 +82,7 @@ def cosine(
     cosines: Array, labels: Array, numbers: Numbers, classes: Classes, margin: Margin
 ) -> Array:
     """LDAM of cosines, with class weights."""
-    losses = jimb.ldam_loss(
-        cosines, labels, classes.counts, max_margin=numbers.margin, scale=30.0
-    )
+    losses = jimb.ldam_loss(cosines, labels, classes.counts, max_margin=numbers.margin, scale=30.0)
     return (jimb.take_class(classes.weights, labels) * losses).mean()
 
 
@@ -102,9 +100,7 @@ def auc_margin(
     alpha = 2 * jax.lax.stop_gradient(margin.alpha) - margin.alpha
     near = (1 - p) * positive * (h - margin.a) ** 2 + p * (1 - positive) * (h - margin.b) ** 2
     apart = p * (1 - positive) * h - (1 - p) * positive * h
-    return (near + 2 * alpha * apart).mean() + p * (1 - p) * (
-        2 * alpha * numbers.margin - alpha**2
-    )
+    return (near + 2 * alpha * apart).mean() + p * (1 - p) * (2 * alpha * numbers.margin - alpha**2)
 
 
 LOSSES: dict[str, LossFn] = {

@@ -104,9 +104,7 @@ METHODS = (
         *("asymmetric", "sigmoid_asymmetric_loss", "Ridnik 2021", "one-vs-all"),
         grid(gamma=(0, 1), negatives=(2, 4), clip=0.05),
     ),
-    Method(
-        "CB-sigmoid", "class_balanced_sigmoid_loss", "Cui 2019", "one-vs-all", grid(beta=BETA)
-    ),
+    Method("CB-sigmoid", "class_balanced_sigmoid_loss", "Cui 2019", "one-vs-all", grid(beta=BETA)),
     Method(
         *("CB-focal", "class_balanced_focal_loss", "Cui 2019", "one-vs-all"),
         tuple(n._replace(negatives=n.gamma) for n in grid(beta=BETA, gamma=(0.5, 1, 2))),
@@ -164,7 +162,7 @@ METHODS = (
     ),
     Method(THRESHOLD, "posthoc.choose_threshold", "", "post hoc"),
 )
-# Programs: all families that go over the same batches, and those of which each training has its own.
+# Programs: of all that go over the same batches, and of those that have their own.
 SHARED: tuple[Family, ...] = ("softmax", "one-vs-all", "cosine", "AUC", "mined")
 OWN: tuple[Family, ...] = ("drawn", "interpolated")
 

