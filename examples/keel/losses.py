@@ -58,16 +58,21 @@ def softmax(
 def one_vs_all(
     logits: Array, labels: Array, numbers: Numbers, classes: Classes, margin: Margin
 ) -> Array:
-    """A question for each class, focused as the numbers say; all 0 is cross-entropy."""
+    """A question for each class; focal, with class weights."""
+    answers = jax.nn.one_hot(labels, 2, dtype=logits.dtype)
+    losses = jimb.sigmoid_focal_loss(logits, answers, gamma=numbers.gamma)
+    return (jimb.take_class(classes.weights, labels) * losses.sum(-1)).mean()
+
+
+def asymmetric(
+    logits: Array, labels: Array, numbers: Numbers, classes: Classes, margin: Margin
+) -> Array:
+    """A question for each class; negatives are focused otherwise than positives."""
     answers = jax.nn.one_hot(labels, 2, dtype=logits.dtype)
     losses = jimb.sigmoid_asymmetric_loss(
-        logits,
-        answers,
-        gamma_pos=numbers.gamma,
-        gamma_neg=numbers.negatives,
-        clip=numbers.clip,
+        logits, answers, gamma_pos=numbers.gamma, gamma_neg=numbers.negatives
     )
-    return (jimb.take_class(classes.weights, labels) * losses.sum(-1)).mean()
+    return losses.sum(-1).mean()
 
 
 def mined(
@@ -106,6 +111,7 @@ def auc_margin(
 LOSSES: dict[str, LossFn] = {
     "softmax": softmax,
     "one-vs-all": one_vs_all,
+    "asymmetric": asymmetric,
     "mined": mined,
     "cosine": cosine,
     "AUC": auc_margin,

@@ -10,7 +10,9 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-Family = Literal["softmax", "one-vs-all", "mined", "cosine", "AUC", "drawn", "interpolated"]
+Family = Literal[
+    "softmax", "one-vs-all", "asymmetric", "cosine", "AUC", "mined", "drawn", "interpolated"
+]
 # What an epoch is drawn by, in the order of `draws.WEIGHTS`.
 Draw = Literal["classes", "difficulty", "last loss", "forgetting", "variability"]
 DRAWS: tuple[Draw, ...] = ("classes", "difficulty", "last loss", "forgetting", "variability")
@@ -29,8 +31,7 @@ class Numbers(NamedTuple):
     power: Any = 0.0  # of the inverse frequency, for the class weights
     beta: Any = 0.0  # of the effective number, for the class weights
     schedule: Any = 0.0  # of the class weights, or of the draws
-    negatives: Any = 0.0  # the focus on negatives, where it is not gamma
-    clip: Any = 0.0
+    negatives: Any = 0.0  # the asymmetric loss's gamma of negatives
     margin: Any = 0.0
     keep: Any = 1.0  # the hardest share of each batch
     draw: Any = 0.0
@@ -98,16 +99,16 @@ METHODS = (
     Method("one-vs-all CE", "sigmoid_cross_entropy_loss", "", "one-vs-all"),
     Method(
         *("one-vs-all focal", "sigmoid_focal_loss", "Lin 2017", "one-vs-all"),
-        tuple(n._replace(negatives=n.gamma) for n in grid(gamma=GAMMA)),
+        grid(gamma=GAMMA),
     ),
     Method(
-        *("asymmetric", "sigmoid_asymmetric_loss", "Ridnik 2021", "one-vs-all"),
-        grid(gamma=(0, 1), negatives=(2, 4), clip=0.05),
+        *("asymmetric", "sigmoid_asymmetric_loss", "Ridnik 2021", "asymmetric"),
+        grid(gamma=(0, 1), negatives=(2, 4)),
     ),
     Method("CB-sigmoid", "class_balanced_sigmoid_loss", "Cui 2019", "one-vs-all", grid(beta=BETA)),
     Method(
         *("CB-focal", "class_balanced_focal_loss", "Cui 2019", "one-vs-all"),
-        tuple(n._replace(negatives=n.gamma) for n in grid(beta=BETA, gamma=(0.5, 1, 2))),
+        grid(beta=BETA, gamma=(0.5, 2)),
     ),
     Method("LDAM", "ldam_loss", "Cao 2019", "cosine", grid(margin=(0.25, 0.5))),
     Method(
@@ -163,7 +164,7 @@ METHODS = (
     Method(THRESHOLD, "posthoc.choose_threshold", "", "post hoc"),
 )
 # Programs: of all that go over the same batches, and of those that have their own.
-SHARED: tuple[Family, ...] = ("softmax", "one-vs-all", "cosine", "AUC", "mined")
+SHARED: tuple[Family, ...] = ("softmax", "one-vs-all", "asymmetric", "cosine", "AUC", "mined")
 OWN: tuple[Family, ...] = ("drawn", "interpolated")
 
 

@@ -88,7 +88,7 @@ def divisions_of(group: Group, seed: int) -> Division:
     def key(name: Array, fold: Array) -> Array:
         return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), name), fold)
 
-    keys = jax.vmap(key)(group.identity[table], fold)
+    keys = jax.vmap(key)(jnp.asarray(group.identity[table]), jnp.asarray(fold))
     parts = group.trained, group.judged, group.mean, group.scale
     flat = (jnp.asarray(part.reshape(-1, part.shape[-1])) for part in parts)
     return Division(keys, jnp.asarray(table), *flat)

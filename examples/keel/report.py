@@ -31,7 +31,8 @@ def page(
     parts = [HEAD.format(command=command).rstrip(), about(outcome, settings)]
     for model, test in outcome.test.items():
         parts += [f"## {titled(model)}", *section(compare(test), model, settings)]
-        parts += ["What was chosen, in per cent of the folds:", chosen(outcome.chosen[model])]
+        parts += ["How often each number was chosen, in per cent of the folds:"]
+        parts += [chosen(outcome.chosen[model])]
     parts += ["## By imbalance and size", *by_data(outcome, settings)]
     if peers is not None:
         parts += ["## Beside scikit-learn and imbalanced-learn", *beside(outcome, peers)]
@@ -64,8 +65,10 @@ def section(compared: Compared, model: str, settings: Settings) -> list[str]:
     if settings.figures:
         parts.append(f"![Critical-difference diagrams, {model}](keel_{model.lower()}.png)")
     parts.append(
-        "Points from cross-entropy ± the standard error over the data sets; a star: told apart by "
-        "Wilcoxon's test."
+        filled(
+            "Points from cross-entropy ± the standard error over the data sets; a star: told apart "
+            "by Wilcoxon's test."
+        )
     )
     return [*parts, effects(compared), "\n".join(findings(compared))]
 
@@ -120,7 +123,9 @@ def findings(compared: Compared) -> list[str]:
     for measure in MEASURES:
         groups = compared.told_apart(measure)
         said = (f"{group} for {', '.join(names)}" for group, names in groups.items() if names)
-        lines.append(filled(f"- {measure}: {'; '.join(said)}.", "  "))
+        rest = len(compared.names) - 1 - sum(map(len, groups.values()))
+        text = "; ".join([*said, f"{rest} not told apart"])
+        lines.append(filled(f"- {measure}: {text}.", "  "))
     return lines
 
 
@@ -130,29 +135,25 @@ def chosen(positions: ByMethod) -> str:
     for name, found in positions.items():
         method = OF_NAME[name]
         if method.tuned:
-            fields = [
-                f
-                for f, *values in zip(method.grid[0]._fields, *method.grid, strict=True)
-                if len(set(values)) > 1 and f in SHOWN
-            ]
+            fields = [field for field in SHOWN if len({getattr(n, field) for n in method.grid}) > 1]
             shares = np.bincount(found.ravel(), minlength=len(method.grid)) / found.size
             each = (
                 f"{'/'.join(f'{getattr(row, field):g}' for field in fields)} {100 * share:.0f}"
                 for row, share in zip(method.grid, shares, strict=True)
             )
-            names = ", ".join(SHOWN[field] for field in fields)
-            lines.append(filled(f"- {name} ({names}): {'; '.join(each)}.", "  "))
+            names = "/".join(SHOWN[field] for field in fields)
+            lines.append(filled(f"- {name} ({names}): {', '.join(each)}.", "  "))
     return "\n".join(lines)
 
 
 SHOWN = {
     "gamma": "γ",
     "negatives": "γ of negatives",
+    "beta": "β",
     "tau": "τ",
     "exponent": "exponent",
-    "beta": "β",
     "margin": "margin",
-    "keep": "kept",
+    "keep": "share",
     "pseudocount": "c",
 }
 
