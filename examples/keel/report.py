@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from examples.keel.comparison import Compared, compare, imbalance, sizes, with_peers
-from examples.keel.head import HEAD
+from examples.keel.head import HEAD, TITLE
 from examples.keel.measures import MEASURES
 from examples.keel.methods import METHODS, Method
 from examples.keel.outcome import ByMethod, Outcome
@@ -36,7 +36,7 @@ def page(
     parts += ["## By imbalance and size", *by_data(outcome, settings)]
     if peers is not None:
         parts += ["## Beside scikit-learn and imbalanced-learn", *beside(outcome, peers)]
-    parts += ["## Time", time_of(outcome)]
+    parts += ["## Time", *time_of(outcome)]
     if race is not None:
         parts.append(raced(race))
     return "\n\n".join([*parts, took.sentence()])
@@ -194,18 +194,19 @@ def beside(outcome: Outcome, peers: ByMethod) -> list[str]:
     return [said, tables.markdown(["method", *MEASURES], rows, lined_up=False), tested(compared)]
 
 
-def time_of(outcome: Outcome) -> str:
+def time_of(outcome: Outcome) -> list[str]:
     """What the programs took, also those whose results were kept."""
-    each = (
-        f"{outcome.trainings[model]} trainings of the {model} "
-        f"{'model ' if model == 'linear' else ''}took {seconds / 60:.1f} minutes, "
-        f"{outcome.trainings[model] / seconds:.0f} a second"
-        for model, seconds in outcome.seconds.items()
+    rows = []
+    for name, (trainings, seconds) in outcome.spent.items():
+        each = f"{trainings / seconds:.0f}"
+        rows.append([name, str(trainings), f"{seconds / 60:.1f}", each])
+    said = filled(
+        f"{outcome.programs} compiled programs, one for each group of data sets, model and kind of "
+        "epoch: all trainings over the same batches, or each over batches of its own. A method's "
+        "numbers are all trained on both parts of every fold. Minutes without compilation:"
     )
-    return filled(
-        f"{outcome.programs} compiled programs. {'; '.join(each)}, without compilation. Each "
-        "number that a method may choose from is trained on both parts of every fold."
-    )
+    header = ["programs", "trainings", "minutes", "trainings a second"]
+    return [said, tables.markdown(header, rows, lined_up=False)]
 
 
 def raced(race: Race) -> str:
@@ -221,10 +222,10 @@ def raced(race: Race) -> str:
 
 
 def put(path: Path, text: str) -> str:
-    """The page's text: between the markers of what is there, if it has them."""
+    """The page: its text is between the markers of what is there, where there are such."""
     if path.is_file():
         before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
         _, end, after = rest.partition(END)
         if begin and end:
             return f"{before}{begin}\n{text}\n{end}{after}"
-    return text + "\n"
+    return f"{TITLE}\n\n{BEGIN}\n{text}\n{END}\n"

@@ -350,8 +350,8 @@ def made_up():
     test = {m.name: base + shift.get(m.name, rng.normal(0, 0.01, shape)) for m in METHODS}
     chosen = {m.name: rng.integers(len(m.grid), size=shape[:3]) for m in METHODS}
     both = dict.fromkeys(jobs.MODELS, test)
-    counts, seconds = dict.fromkeys(jobs.MODELS, 1000), dict.fromkeys(jobs.MODELS, 60.0)
-    return outcome.Outcome(tables, both, dict.fromkeys(jobs.MODELS, chosen), counts, seconds, 12)
+    spent = {"MLP, shared batches": outcome.Spent(1000, 60.0)}
+    return outcome.Outcome(tables, both, dict.fromkeys(jobs.MODELS, chosen), spent, 12)
 
 
 def test_the_page_says_what_is_told_apart(made_up):
@@ -364,7 +364,7 @@ def test_the_page_says_what_is_told_apart(made_up):
 
 def test_what_stands_around_the_markers_stays(tmp_path):
     path = tmp_path / "page.md"
-    assert report.put(path, "text") == "text\n"
+    assert report.put(path, "text").endswith(f"\n\n{report.BEGIN}\ntext\n{report.END}\n")
     path.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     assert report.put(path, "new") == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
 

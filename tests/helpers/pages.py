@@ -14,7 +14,10 @@ LOOKED_AT = (
     *("guides/difficulty.md", "guides/mean.md", "guides/schedules.md"),
 )
 # Some seconds of compilation, of what other tests run as well.
-SLOW = ("after_training.md", "losses.md", "many_classes.md", "measures.md", "which_method.md")
+SLOW = (
+    *("after_training.md", "losses.md", "many_classes.md", "many_data_sets.md", "measures.md"),
+    "which_method.md",
+)
 
 
 def begin(names):
