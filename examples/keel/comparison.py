@@ -34,10 +34,10 @@ class Compared(NamedTuple):
     def told_apart(self, measure: str) -> dict[str, list[str]]:
         """Methods above and below the baseline, by Wilcoxon's test after Holm."""
         found: dict[str, list[str]] = {"higher": [], "lower": []}
-        ranking = self.rankings[measure]
-        for name, p, rank in zip(self.names[1:], ranking.p[1:], ranking.ranks[1:], strict=True):
+        for name, p in zip(self.names[1:], self.rankings[measure].p[1:], strict=True):
             if p < LEVEL:
-                found["higher" if rank < ranking.ranks[0] else "lower"].append(name)
+                more_often = np.sign(self.effects(name, measure)).sum() > 0
+                found["higher" if more_often else "lower"].append(name)
         return found
 
 

@@ -15,7 +15,7 @@ from examples.report import files, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROW = 1.0  # between two names, in rows
+ROOM = 0.06  # between the axis and the names, as a share of it
 NOTE = (
     "Mean ranks over the data sets, the best on the left. Grey bars: methods that Nemenyi's test\n"
     "does not tell apart at 0.05; CD: the difference that it tells apart. Bold: cross-entropy."
@@ -41,34 +41,30 @@ def draw_diagram(axes: Axes, names: tuple[str, ...], ranking: Ranking) -> None:
     order = np.argsort(ranking.ranks, kind="stable")
     ranks = ranking.ranks[order]
     low, high = np.floor(ranks[0]), np.ceil(ranks[-1])
-    room = 0.06 * (high - low)
     found = cliques(ranks, ranking.difference)
-    top = len(found) * 0.5 + 1
-    half = -(-len(order) // 2)
+    draw_scale(axes, low, high, ranking.difference)
+    top, half = -0.5 * len(found) - 1, -(-len(order) // 2)
+    for k, (rank, method) in enumerate(zip(ranks, order, strict=True)):
+        left = k < half
+        row = top - (k if left else len(order) - 1 - k)
+        end = low - ROOM * (high - low) if left else high + ROOM * (high - low)
+        axes.plot([rank, rank, end], [0, row, row], color=style.GREY, linewidth=0.7)
+        text = f"{names[method]}  {rank:.1f} " if left else f" {rank:.1f}  {names[method]}"
+        side, weight = "right" if left else "left", "bold" if method == 0 else "normal"
+        axes.text(end, row, text, ha=side, va="center", fontsize=9, fontweight=weight)
+    for k, (first, last) in enumerate(found):
+        axes.hlines(-0.5 * (k + 1), ranks[first], ranks[last], color="#9a9a9a", linewidth=3)
+    axes.set(xlim=(low - 0.75 * (high - low), high + 0.75 * (high - low)))
+    axes.set(ylim=(top - half, 5.5))
+    axes.axis("off")
+
+
+def draw_scale(axes: Axes, low: float, high: float, difference: float) -> None:
+    """The axis of ranks, and the critical difference above it."""
     axes.hlines(0, low, high, color=style.BLACK, linewidth=1)
     ticks = np.arange(low, high + 1, max(1, (high - low) // 8))
     axes.vlines(ticks, 0, 0.4, color=style.BLACK, linewidth=1)
     for tick in ticks:
         axes.text(tick, 0.6, f"{tick:.0f}", ha="center", va="bottom", fontsize=9)
-    for k, (rank, method) in enumerate(zip(ranks, order, strict=True)):
-        left = k < half
-        row = -top - ROW * (k if left else len(order) - 1 - k)
-        end = low - room if left else high + room
-        axes.plot([rank, rank, end], [0, row, row], color=style.GREY, linewidth=0.7)
-        axes.text(
-            end,
-            row,
-            f" {names[method]}  {rank:.1f} " if left else f" {rank:.1f}  {names[method]} ",
-            ha="right" if left else "left",
-            va="center",
-            fontsize=9,
-            fontweight="bold" if method == 0 else "normal",
-        )
-    for k, (first, last) in enumerate(found):
-        height = -0.5 * (k + 1)
-        axes.hlines(height, ranks[first], ranks[last], color="#9a9a9a", linewidth=3)
-    axes.hlines(3, low, low + ranking.difference, color=style.BLACK, linewidth=2)
-    axes.text(low, 3.4, f"CD {ranking.difference:.1f}", fontsize=9, va="bottom")
-    axes.set(xlim=(low - 0.75 * (high - low), high + 0.75 * (high - low)))
-    axes.set(ylim=(-top - ROW * half, 5.5))
-    axes.axis("off")
+    axes.hlines(3, low, low + difference, color=style.BLACK, linewidth=2)
+    axes.text(low, 3.4, f"CD {difference:.1f}", fontsize=9, va="bottom")

@@ -93,12 +93,18 @@ def described(method: Method | None) -> tuple[str, str]:
 
 def tested(compared: Compared) -> str:
     """Friedman's test, and the difference that tells two ranks apart."""
-    tests = ", ".join(f"{name} {compared.rankings[name].friedman:.0e}" for name in MEASURES)
+    p = {name: compared.rankings[name].friedman for name in MEASURES}
+    tests = ", ".join(f"{name} {chance(each)}" for name, each in p.items())
     difference = compared.rankings[MEASURES[0]].difference
     return filled(
         f"Friedman's test that all {len(compared.names)} are alike, p: {tests}. Two mean ranks "
         f"are told apart by Nemenyi's test at 0.05 if they differ by {difference:.1f}."
     )
+
+
+def chance(p: float) -> str:
+    """To one digit."""
+    return "below 1e-16" if p < 1e-16 else f"{p:.0e}"
 
 
 def effects(compared: Compared) -> str:

@@ -10,10 +10,9 @@ import optax
 from jax import Array
 
 import jimb
-from examples.keel import draws
+from examples.keel import draws, models
 from examples.keel.losses import LOSSES, Classes, Margin, class_weights
 from examples.keel.methods import OWN, SCHEDULES, Family, Numbers
-from examples.keel.models import Model, Params, init, logits_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Recipe:
     """What is compiled into a program. Hashable."""
 
     families: tuple[Family, ...]  # all of SHARED, or all of OWN
-    model: Model
+    model: models.Model
     hidden: int
     batch_size: int
     rounds: int  # between two of which a plan is drawn
@@ -50,12 +49,22 @@ class Rows(NamedTuple):
 
 
 Each = dict[Family, Numbers]  # the numbers of each family's trainings, `[C]` each
+Params = dict[Family, tuple[models.Params, Margin]]  # `[C, ...]`
+Batch = tuple[Array, Array]  # inputs and labels, `[B, ...]` for all or `[C, B, ...]`
+
+
+class Given(NamedTuple):
+    """What does not change along a training."""
+
+    rows: Rows
+    counts: Array  # [2], of what is trained on
+    numbers: Each
 
 
 class State(NamedTuple):
     """Of the trainings of each family, `[C, ...]`."""
 
-    params: dict[Family, tuple[Params, Margin]]
+    params: Params
     opt_state: optax.OptState
     seen: dict[Family, draws.Seen]  # empty where all go over the same batches
 
@@ -63,59 +72,48 @@ class State(NamedTuple):
 def train(key: Array, rows: Rows, numbers: Each, recipe: Recipe) -> Array:
     """Scores `[C, N]` of all rows after training; at 0 and above the rarer class is predicted."""
     init_key, plan_key = jax.random.split(key)
-    size, features = rows.inputs.shape
-    model = init(init_key, recipe.model, features, recipe.hidden, rows.fan_in)
+    counts = jnp.asarray(jimb.class_counts(rows.labels, 2, where=rows.trained))
+    given = Given(rows, counts, numbers)
+
+    def one_round(state: State, number: Array) -> tuple[State, None]:
+        return run_round(plan_key, number, state, given, recipe), None
+
+    state, _ = jax.lax.scan(one_round, start(init_key, given, recipe), jnp.arange(recipe.rounds))
+    logits = jnp.concatenate([predict(state, name, rows.inputs) for name in recipe.families])
+    return logits[..., 1] - logits[..., 0]
+
+
+def start(key: Array, given: Given, recipe: Recipe) -> State:
+    """Before the first step all trainings are alike."""
+    size, features = given.rows.inputs.shape
+    model = models.init(key, recipe.model, features, recipe.hidden, given.rows.fan_in)
     one = model, Margin(*jnp.zeros(3))
 
     def stacked(numbers: Numbers, tree: Any) -> Any:
         return jax.tree.map(lambda x: jnp.broadcast_to(x, (len(numbers.gamma), *x.shape)), tree)
 
-    params = {name: stacked(each, one) for name, each in numbers.items()}
+    params = {name: stacked(each, one) for name, each in given.numbers.items()}
     seen = {}
     if recipe.own_plans:
-        seen = {name: stacked(each, draws.init(size)) for name, each in numbers.items()}
-    state = State(params, recipe.optimizer.init(params), seen)
-
-    def one_round(state: State, number: Array) -> tuple[State, None]:
-        return run_round(plan_key, number, state, rows, numbers, recipe), None
-
-    state, _ = jax.lax.scan(one_round, state, jnp.arange(recipe.rounds))
-    logits = jnp.concatenate([predict(state, name, rows.inputs) for name in recipe.families])
-    return logits[..., 1] - logits[..., 0]
+        seen = {name: stacked(each, draws.init(size)) for name, each in given.numbers.items()}
+    return State(params, recipe.optimizer.init(params), seen)
 
 
 def predict(state: State, family: Family, inputs: Array) -> Array:
     """Logits `[C, N, 2]`."""
-    one = partial(logits_of, inputs=inputs, cosine=family == "cosine")
+    one = partial(models.logits_of, inputs=inputs, cosine=family == "cosine")
     logits: Array = jax.vmap(one)(state.params[family][0])
     return logits
 
 
-def run_round(
-    key: Array, number: Array, state: State, rows: Rows, numbers: Each, recipe: Recipe
-) -> State:
+def run_round(key: Array, number: Array, state: State, given: Given, recipe: Recipe) -> State:
     """Draws a plan, or one for each training, and goes over it."""
-    counts = jnp.asarray(jimb.class_counts(rows.labels, 2, where=rows.trained))
-    key = jax.random.fold_in(key, number)
-    size, num = len(rows.labels), recipe.steps * recipe.batch_size
-    done = number / recipe.rounds
-
-    def plan(weights: Array) -> Array:
-        drawn = jimb.sampling.epoch_plan(key, weights, num, num_examples=size)
-        return drawn.reshape(recipe.steps, recipe.batch_size)
-
-    def own(seen: draws.Seen, numbers: Numbers) -> Array:
-        share = share_of(numbers, done)
-        return plan(draws.weights(seen, rows.labels, rows.trained, counts, share, numbers))
-
-    each_own = jax.vmap(own, out_axes=1)
-    plans = {name: each_own(seen, numbers[name]) for name, seen in state.seen.items()}
-    if not recipe.own_plans:
-        plans = dict.fromkeys(recipe.families, plan(rows.trained.astype(jnp.float32)))
+    key, rows = jax.random.fold_in(key, number), given.rows
 
     def step(state: State, batch: tuple[Array, dict[Family, Array]]) -> tuple[State, None]:
-        return train_step(key, state, *batch, rows, counts, numbers, recipe), None
+        return train_step(key, state, *batch, given, recipe), None
 
+    plans = plans_of(key, number / recipe.rounds, state, given, recipe)
     positions = number * recipe.steps + jnp.arange(recipe.steps)
     state, _ = jax.lax.scan(step, state, (positions, plans))
     update = jax.vmap(draws.update, (0, 0, None))
@@ -126,48 +124,71 @@ def run_round(
     return state._replace(seen=seen)
 
 
+def plans_of(
+    key: Array, done: Array, state: State, given: Given, recipe: Recipe
+) -> dict[Family, Array]:
+    """The rows of each step, `[steps, B]` for all of a family or `[steps, C, B]`."""
+    rows, num = given.rows, recipe.steps * recipe.batch_size
+
+    def plan(weights: Array) -> Array:
+        drawn = jimb.sampling.epoch_plan(key, weights, num, num_examples=len(rows.labels))
+        return drawn.reshape(recipe.steps, recipe.batch_size)
+
+    def own(seen: draws.Seen, numbers: Numbers) -> Array:
+        share = share_of(numbers, done)
+        weights = draws.weights(seen, rows.labels, rows.trained, given.counts, share, numbers)
+        return plan(weights)
+
+    if not recipe.own_plans:
+        return dict.fromkeys(recipe.families, plan(rows.trained.astype(jnp.float32)))
+    each_own = jax.vmap(own, out_axes=1)
+    return {name: each_own(seen, given.numbers[name]) for name, seen in state.seen.items()}
+
+
 def train_step(
     key: Array,
     state: State,
     number: Array,
     plans: dict[Family, Array],
-    rows: Rows,
-    counts: Array,
-    numbers: Each,
+    given: Given,
     recipe: Recipe,
 ) -> State:
-    """A step of each training on its batch: `[B]` for all of a family, or `[C, B]`."""
-    done = number / (recipe.rounds * recipe.steps)
-    batches = {name: (rows.inputs[plan], rows.labels[plan]) for name, plan in plans.items()}
-    if "interpolated" in batches:
-        moved = jax.vmap(jimb.sampling.interpolate_within_class, (None, 0, 0))
-        inputs, labels = batches["interpolated"]
-        batches["interpolated"] = moved(jax.random.fold_in(key, number), inputs, labels), labels
-
-    def loss(
-        name: Family, params: tuple[Params, Margin], inputs: Array, labels: Array, own: Numbers
-    ) -> Array:
-        model, margin = params
-        share = share_of(own, done)
-        weights = 1 - share + share * class_weights(counts, own)
-        logits = logits_of(model, inputs, cosine=name == "cosine")
-        return LOSSES[name](logits, labels, own, Classes(counts, weights), margin)
-
-    def total(params: dict[Family, tuple[Params, Margin]]) -> Array:
-        batch = 0 if recipe.own_plans else None
-        losses = [
-            jax.vmap(partial(loss, name), (0, batch, batch, 0))(
-                params[name], *batches[name], numbers[name]
-            )
-            for name in recipe.families
-        ]
-        return jnp.concatenate(losses).sum()
-
-    gradients = jax.grad(total)(state.params)
+    """A step of each training on its batch."""
+    key, done = jax.random.fold_in(key, number), number / (recipe.rounds * recipe.steps)
+    batches = {name: batch_of(key, name, given.rows, plan) for name, plan in plans.items()}
+    gradients = jax.grad(total_loss)(state.params, batches, done, given, recipe)
     updates, opt_state = recipe.optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     params = {name: (model, at_least_0(margin)) for name, (model, margin) in params.items()}
     return State(params, opt_state, state.seen)
+
+
+def batch_of(key: Array, family: Family, rows: Rows, positions: Array) -> Batch:
+    """Rows at these positions, moved towards others of their class if the family does that."""
+    inputs, labels = rows.inputs[positions], rows.labels[positions]
+    if family == "interpolated":
+        inputs = jax.vmap(jimb.sampling.interpolate_within_class, (None, 0, 0))(key, inputs, labels)
+    return inputs, labels
+
+
+def total_loss(
+    params: Params, batches: dict[Family, Batch], done: Array, given: Given, recipe: Recipe
+) -> Array:
+    """The sum over all trainings, of which each has its own gradient."""
+
+    def loss(name: Family, own: Any, inputs: Array, labels: Array, numbers: Numbers) -> Array:
+        model, margin = own
+        share = share_of(numbers, done)
+        weights = 1 - share + share * class_weights(given.counts, numbers)
+        logits = models.logits_of(model, inputs, cosine=name == "cosine")
+        return LOSSES[name](logits, labels, numbers, Classes(given.counts, weights), margin)
+
+    batch = 0 if recipe.own_plans else None
+    losses = []
+    for name in recipe.families:
+        side_by_side = jax.vmap(partial(loss, name), (0, batch, batch, 0))
+        losses.append(side_by_side(params[name], *batches[name], given.numbers[name]))
+    return jnp.concatenate(losses).sum()
 
 
 def at_least_0(margin: Margin) -> Margin:
