@@ -73,9 +73,9 @@ def draw_medians(axes: Axes, positions: np.ndarray, moved: dict[str, np.ndarray]
         low, middle, high = np.array(
             [np.quantile(values[part], (0.25, 0.5, 0.75)) for part in parts]
         ).T
-        place = centres * 1.03 ** (k - (len(moved) - 1) / 2)
+        place = centres * 1.06 ** (k - (len(moved) - 1) / 2)
         bars = middle - low, high - middle
-        axes.errorbar(place, middle, bars, color=color, marker=marker, label=name)
+        axes.errorbar(place, middle, bars, color=color, marker=marker, label=name, linewidth=1)
     axes.set_xscale("log")
     axes.minorticks_off()
     ticks = [tick for tick in TICKS if positions.min() < tick < positions.max()]

@@ -31,8 +31,8 @@ class Race(NamedTuple):
 
 def race(settings: Settings, tables: dict[str, Table]) -> Race:
     """All of cross-entropy and its relatives together; cross-entropy alone one by one."""
-    every = max(1, len(tables) // SAMPLE)
     largest = max(groups.grouped(tables), key=len)
+    every = max(1, len(largest) // SAMPLE)
     group = groups.pad(dict(list(largest.items())[::every][:SAMPLE]), settings.seed)
     recipe = jobs.recipe_of(settings, ("softmax",), "MLP")
     compiled = programs.build(group, recipe)
