@@ -33,7 +33,9 @@ def calibrated(monkeypatch, devices, loss, scale=1.0):
     with jax.set_mesh(jax.make_mesh((devices,), ("data",), devices=jax.devices()[:devices])):
         data = training.Data(scale * logits[index], labels[index])
         given = mesh.laid_out((data, np.arange(PADDED) < ROWS), P("data"))
-        found = calibration.calibrate.__wrapped__(None, arrays.TestSet(*given), recipe=recipe)
+        # Compiled anew: in the cache it may be with another `predict`.
+        calibrate = jax.jit(calibration.calibrate.__wrapped__, static_argnames="recipe")
+        found = calibrate(None, arrays.TestSet(*given), recipe=recipe)
         return calibration.read(mesh.to_host(found))
 
 
