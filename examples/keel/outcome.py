@@ -30,9 +30,12 @@ class Outcome(NamedTuple):
     chosen: dict[Model, ByMethod]  # [S, T, FOLDS], positions in the method's grid
     spent: dict[str, Spent]  # by model and kind of epoch
     programs: int
+    kept: int  # results of a program and a seed that an earlier run left
 
 
-def join(tables: dict[str, Table], methods: tuple[Method, ...], jobs: list[Job]) -> Outcome:
+def join(
+    tables: dict[str, Table], methods: tuple[Method, ...], jobs: list[Job], kept: int
+) -> Outcome:
     """Chooses in every fold of every group."""
     of_model = {model: [job for job in jobs if job.recipe.model == model] for model in MODELS}
     chosen, test = (
@@ -44,6 +47,7 @@ def join(tables: dict[str, Table], methods: tuple[Method, ...], jobs: list[Job])
         chosen,
         spent_by(jobs),
         len(jobs),
+        kept,
     )
 
 

@@ -39,6 +39,8 @@ def page(
     parts += ["## Time", *time_of(outcome)]
     if race is not None:
         parts.append(raced(race))
+    if outcome.kept:
+        parts.append("Trainings were kept from an earlier run, and not run again by this one:")
     return "\n\n".join([*parts, took.sentence()])
 
 

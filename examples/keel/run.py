@@ -26,6 +26,7 @@ def run(settings: Settings) -> Outcome:
     methods, tables = methods_of(settings), load(settings)
     jobs = list(jobs_of(settings, tables, methods))
     missing = [job for job in jobs if None in job.kept]
+    kept_before = sum(each is not None for job in jobs for each in job.kept)
     with tqdm(total=sum(job.kept.count(None) for job in jobs), disable=None, leave=False) as bar:
         bar.set_description("compiles")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -36,7 +37,7 @@ def run(settings: Settings) -> Outcome:
                 if kept is None:
                     job.kept[position] = run_one(compiled, job, position, settings)
                     bar.update()
-    return join(tables, methods, jobs)
+    return join(tables, methods, jobs, kept_before)
 
 
 def run_one(compiled: programs.Compiled, job: Job, position: int, settings: Settings) -> Result:

@@ -265,7 +265,7 @@ def made_up():
     chosen = {m.name: rng.integers(len(m.grid), size=shape[:3]) for m in METHODS}
     both = dict.fromkeys(jobs.MODELS, test)
     spent = {"MLP, shared batches": outcome.Spent(1000, 60.0)}
-    return outcome.Outcome(tables, both, dict.fromkeys(jobs.MODELS, chosen), spent, 12)
+    return outcome.Outcome(tables, both, dict.fromkeys(jobs.MODELS, chosen), spent, 12, 0)
 
 
 def test_the_page_says_what_is_told_apart(made_up):
