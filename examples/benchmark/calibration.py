@@ -14,7 +14,7 @@ from examples.benchmark.task import Task
 from jimb import posthoc
 from jimb.metrics import calibration
 
-READINGS = ("as trained", "temperature", "vector scaling")
+READINGS = ("as trained", "with a temperature", "with vector scaling")
 FIGURES = ("ECE", "ECE of equal mass", "Brier")
 FINE_BINS = 1500
 

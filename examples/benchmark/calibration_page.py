@@ -35,8 +35,6 @@ AGAINST = """The paired difference to CE ± its standard error, in hundredths; a
 First as trained, then with vector scaling of both, which says what the method's training cost or
 gained once the frequencies are right."""
 
-HEADINGS = ("as trained", "with a temperature", "with vector scaling")
-
 
 def calibration_page(outcomes: Sequence[Outcome]) -> str:
     """Both tables, and what they say."""
@@ -105,7 +103,7 @@ def max_error(outcome: Outcome, figure: int) -> float:
 def finding(outcome: Outcome) -> str:
     """How many methods are told apart from CE by ECE, before and after."""
     said = []
-    for reading, words in enumerate(HEADINGS):
+    for reading, words in enumerate(READINGS):
         baseline, *others = (each.calibration for each in outcome.results.values())
         column = baseline[:, reading, 0]
         signs = [paired.verdict(other[:, reading, 0], column) for other in others]

@@ -4,7 +4,6 @@ Its name ends in a hash of all settings that matter, so that other settings are 
 beside it. It is written whole or not at all.
 """
 
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from examples.report import files
+from examples.report import files, kept
 
 
 class Result(NamedTuple):
@@ -25,8 +24,7 @@ class Result(NamedTuple):
 
 def path_of(folder: Path, settings: dict[str, Any]) -> Path:
     """The file of these settings, which name their task and method."""
-    text = json.dumps(settings, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    digest = kept.digest_of(settings)
     name = re.sub(r"[^a-z0-9]+", "-", str(settings["method"]).lower()).strip("-")
     return folder / str(settings["task"]) / f"{name}-{digest}.json"
 
@@ -45,11 +43,11 @@ def read(folder: Path, settings: dict[str, Any]) -> Result | None:
         confusion = np.asarray(content["confusion"], np.int64)
         calibration = np.asarray(content["calibration"], np.float64)
         result = Result(confusion, calibration, float(content["seconds"]))
-        kept = content["settings"]
+        found = content["settings"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged; remove it and it is computed anew.") from error
-    if kept != settings or not result.confusion.ndim == result.calibration.ndim == 3:
-        raise ValueError(f"{path} is of other settings; remove it and it is computed anew.")
+        raise kept.refused(path, "damaged") from error
+    if found != settings or not result.confusion.ndim == result.calibration.ndim == 3:
+        raise kept.refused(path, "of other settings")
     return result
 
 

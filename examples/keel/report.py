@@ -40,7 +40,9 @@ def page(
     if race is not None:
         parts.append(raced(race))
     if outcome.kept:
-        parts.append("Trainings were kept from an earlier run, and not run again by this one:")
+        parts.append(
+            "Trainings were kept from an earlier run, and this one did not run them again."
+        )
     return "\n\n".join([*parts, took.sentence()])
 
 

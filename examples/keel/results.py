@@ -4,16 +4,14 @@ Its name ends in a hash of all settings that matter, so that other settings are 
 beside it. It is written whole or not at all.
 """
 
-import hashlib
 import io
-import json
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from examples.report import files
+from examples.report import files, kept
 
 
 class Result(NamedTuple):
@@ -25,13 +23,8 @@ class Result(NamedTuple):
 
 def path_of(folder: Path, settings: dict[str, Any]) -> Path:
     """The file of these settings, which have a name and a seed."""
-    digest = hashlib.sha256(text_of(settings).encode()).hexdigest()[:10]
+    digest = kept.digest_of(settings)
     return folder / f"{settings['name']}-seed{settings['seed']}-{digest}.npz"
-
-
-def text_of(settings: dict[str, Any]) -> str:
-    """One text for equal settings."""
-    return json.dumps(settings, sort_keys=True)
 
 
 def read(folder: Path, settings: dict[str, Any]) -> Result | None:
@@ -45,12 +38,12 @@ def read(folder: Path, settings: dict[str, Any]) -> Result | None:
         return None
     try:
         with np.load(path) as content:
-            kept, seconds = str(content["settings"]), float(content["seconds"])
+            found, seconds = str(content["settings"]), float(content["seconds"])
             measures = content["measures"]
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is damaged; remove it and it is computed anew.") from error
-    if kept != text_of(settings):
-        raise ValueError(f"{path} is of other settings; remove it and it is computed anew.")
+        raise kept.refused(path, "damaged") from error
+    if found != kept.text_of(settings):
+        raise kept.refused(path, "of other settings")
     return Result(measures, seconds)
 
 
@@ -63,7 +56,7 @@ def write(folder: Path, settings: dict[str, Any], result: Result) -> None:
     content = io.BytesIO()
     np.savez_compressed(
         content,
-        settings=text_of(settings),
+        settings=kept.text_of(settings),
         measures=result.measures.astype(np.float32),
         seconds=result.seconds,
     )

@@ -74,8 +74,8 @@ def test_the_figures_are_those_of_a_calculation_by_hand(found, trial):
 def test_biases_bring_back_frequencies_that_were_shifted(found):
     shifted = (LOGITS - np.log(COUNTS / 100)).astype(np.float32)
     moved = calibration.calibration_of(task_of(LABELS, COUNTS), shifted)
-    assert (moved[:, 0, 2] > found[:, 0, 2] + 0.05).all()  # Brier, as trained
-    np.testing.assert_allclose(moved[:, 2, 2], found[:, 2, 2], atol=0.03)
+    assert (moved[:, 0, 2] > found[:, 0, 2] + 0.18).all()  # Brier, as trained
+    np.testing.assert_allclose(moved[:, 2, 2], found[:, 2, 2], atol=0.015)  # l2 holds them apart
 
 
 @pytest.mark.slow
