@@ -28,7 +28,7 @@ from examples.report import files
 def main() -> None:
     """Reads the command line, trains, prints the tables, writes the page."""
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.bbn", description=__doc__)
         outcomes = [run(name, settings) for name in settings.dataset]
         for outcome in outcomes:
             print(f"{describe(outcome, settings)}\n\n{table(outcome)}\n")

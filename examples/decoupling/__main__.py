@@ -27,7 +27,7 @@ from examples.report import files
 def main() -> None:
     """Reads the command line, trains, prints the table."""
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.decoupling", description=__doc__)
         results, counts = run(settings)
         text = page(results, np.asarray(counts), f"{settings.dataset}, {settings.seeds} seeds")
         print(text)

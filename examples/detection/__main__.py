@@ -26,7 +26,7 @@ def main() -> None:
     """Reads the command line, trains, prints."""
     start = time.perf_counter()
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.detection", description=__doc__)
         jax.config.update("jax_num_cpu_devices", settings.devices)
         outcome = run(settings)
         command = shlex.join(["python", "-m", "examples.detection", *sys.argv[1:]])

@@ -29,7 +29,7 @@ def main() -> None:
     """Reads the command line, trains, measures steps, prints."""
     start = time.perf_counter()
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.large_head", description=__doc__)
         outcome = run(settings)
         costs = measure_steps(outcome.recipe, settings)
         took = Took((time.perf_counter() - start) / 60, time.process_time() / 60)

@@ -24,7 +24,7 @@ def main() -> None:
     """Reads the command line, trains, prints."""
     start = time.perf_counter()
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.multi_label", description=__doc__)
         outcome = run(settings)
         command = shlex.join(["python", "-m", "examples.multi_label", *sys.argv[1:]])
         text = page(outcome, settings, command, Took.since(start))

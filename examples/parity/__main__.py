@@ -22,7 +22,7 @@ from examples.parity.trials import run
 def main() -> None:
     """Reads the command line, trains, prints the table, draws the figure."""
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.parity", description=__doc__)
         results = run(settings)
         print("Recall in per cent (paired difference to CE ± its standard error),")
         print(f"{settings.title}:\n")

@@ -25,7 +25,7 @@ from examples.report import files
 def main() -> None:
     """Reads the command line, trains, prints the tables, writes the page."""
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.rare_event", description=__doc__)
         outcomes = run(settings)
         text = page(outcomes)
         print(text)

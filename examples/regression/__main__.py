@@ -26,7 +26,7 @@ def main() -> None:
     """Reads the command line, trains, prints."""
     start = time.perf_counter()
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.regression", description=__doc__)
         outcome = run(settings)
         brief = run(dataclasses.replace(settings, epochs=-(-settings.epochs // 4)))
         command = shlex.join(["python", "-m", "examples.regression", *sys.argv[1:]])

@@ -26,7 +26,7 @@ from examples.sweep.settings import Settings
 def main() -> None:
     """Reads the command line, trains, prints, draws."""
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.sweep", description=__doc__)
         settings.check()
         recalls, timing = run(settings)
         said = text(settings.grids, recalls, settings.measure, timing)
