@@ -23,7 +23,7 @@ from examples.report import files
 def main() -> None:
     """Reads the command line, trains, prints the tables."""
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.benchmark", description=__doc__)
         outcomes, skipped = run(settings)
         page = report.page(outcomes, settings.figure)
         if settings.effects:
@@ -39,6 +39,8 @@ def main() -> None:
             draw(Path(settings.figure), outcomes)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"examples.benchmark: {error}")
+    except KeyboardInterrupt:
+        sys.exit("examples.benchmark: interrupted; the same command goes on from what is kept.")
 
 
 if __name__ == "__main__":

@@ -10,23 +10,20 @@ import numpy as np
 
 from examples.benchmark.measures import Outcome, differences
 from examples.benchmark.methods import METHODS
-from examples.report import files, paired, tables
+from examples.report import files, marked, paired, tables
 
 BEGIN, END = "<!-- results of the benchmark -->", "<!-- end of results -->"
 
 
 def update(path: Path, outcomes: list[Outcome]) -> None:
     """Puts the summary between the markers, and the effects on digits into the table above it."""
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has no lines {BEGIN} and {END} for the summary to go between.")
+    before, after = marked.around(path, BEGIN, END)
     for outcome in outcomes:
         if outcome.task == "digits":
             for name, moved in differences(outcome).items():
                 row = rf"(\| {re.escape(name)} \|.*\| `benchmark` \|)[^|]*\|"
                 before = re.sub(row, rf"\1 {paired.signed(*moved)} |", before)
-    files.write(path, f"{before}{begin}\n{summary(outcomes)}\n{end}{after}")
+    files.write(path, f"{before}{BEGIN}\n{summary(outcomes)}\n{END}{after}")
 
 
 def summary(outcomes: list[Outcome]) -> str:
