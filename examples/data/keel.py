@@ -5,6 +5,7 @@ of which a value is no number becomes a column for each of its values; 22 data s
 missing value is a value of its own.
 """
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from examples.data.sources import find_folder
 
 ANY = "abalone19"  # the folder is known by it
 CLASSES = {"negative", "positive"}
+MOST_CATEGORIES = 20
 
 
 class Table(NamedTuple):
@@ -42,14 +44,28 @@ def load(name: str, data_dir: str | None) -> Table:
     path = folder(data_dir) / f"{name}.dat"
     if not path.is_file():
         raise ValueError(f"{path} is not there; {path.parent} has those that can be named.")
-    rows = [[cell.strip() for cell in line.split(",")] for line in path.read_text().split("\n")]
-    rows = [row for row in rows if row != [""]]
-    if len({len(row) for row in rows}) != 1 or {row[-1] for row in rows} != CLASSES:
-        raise ValueError(f"{path} is damaged: get it again.")
+    try:
+        return parsed(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): get it again.") from error
+
+
+def parsed(text: str) -> Table:
+    """A line a row, the class last.
+
+    Raises:
+      ValueError: it is no such table.
+    """
+    rows = [[cell.strip() for cell in line.split(",")] for line in text.split("\n") if line.strip()]
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("lines of different lengths")
+    if {row[-1] for row in rows} != CLASSES or len(rows[0]) == 1:
+        raise ValueError("no two classes, negative and positive, behind numbers")
     *columns, classes = zip(*rows, strict=True)
     positive = np.array(classes) == "positive"
     rarer = positive if 2 * positive.sum() <= len(positive) else ~positive
-    return Table(np.concatenate([numbers(x) for x in columns], 1), rarer.astype(np.int32))
+    features = np.concatenate([numbers(column) for column in columns], 1)
+    return Table(features, rarer.astype(np.int32))
 
 
 def folder(data_dir: str | None) -> Path:
@@ -58,12 +74,23 @@ def folder(data_dir: str | None) -> Path:
 
 
 def numbers(column: tuple[str, ...]) -> np.ndarray:
-    """Columns of numbers `[N, ...]`: itself, or one for each of its values."""
+    """Columns of numbers `[N, ...]`: itself, or one for each of its values.
+
+    Raises:
+      ValueError: most are numbers, and more than the values of a column of categories.
+    """
     values = np.array(column)
-    try:
-        found = values.astype(np.float32)[:, None]
-        if np.isfinite(found).all():
-            return found
-    except ValueError:
-        pass
+    odd = [value for value in column if not is_number(value)]
+    if not odd:
+        return values.astype(np.float32)[:, None]
+    if 2 * len(odd) < len(column) and len(np.unique(values)) > MOST_CATEGORIES:
+        raise ValueError(f"{odd[0]!r} stands among numbers")
     return (values[:, None] == np.unique(values)).astype(np.float32)
+
+
+def is_number(value: str) -> bool:
+    """Whether it is a finite one."""
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False

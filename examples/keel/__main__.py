@@ -14,7 +14,7 @@ from pathlib import Path
 import jax
 import tyro
 
-from examples.keel import figure, peers, race, report, run
+from examples.keel import effects, figure, peers, race, report, run
 from examples.keel.settings import Settings
 from examples.report import files
 from examples.report.prose import Took
@@ -24,7 +24,9 @@ def main() -> None:
     """Reads the command line, trains, prints."""
     start = time.perf_counter()
     try:
-        settings = tyro.cli(Settings, description=__doc__)
+        settings = tyro.cli(Settings, prog="python -m examples.keel", description=__doc__)
+        if settings.peers:
+            peers.versions()  # says what is missing before anything is trained
         # A device for each core: each trains data sets of its own.
         jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
         outcome = run.run(settings)
@@ -36,10 +38,14 @@ def main() -> None:
         if settings.page:
             path = Path(settings.page)
             files.write(path, report.put(path, text))
+        if settings.effects:
+            effects.update(Path(settings.effects), outcome)
         if settings.figures:
             figure.draw(Path(settings.figures), outcome)
-    except (ValueError, FloatingPointError, OSError) as error:
+    except (ValueError, FloatingPointError, OSError, ImportError) as error:
         sys.exit(f"examples.keel: {error}")
+    except KeyboardInterrupt:
+        sys.exit("examples.keel: interrupted; the same command goes on from what is kept.")
 
 
 if __name__ == "__main__":

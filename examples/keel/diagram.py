@@ -15,9 +15,10 @@ from examples.report import files, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROOM = 0.06  # between the axis and the names, as a share of it
+ROOM = 0.04  # between the axis and the names, as a share of the axis
+SIDE = 0.8  # for the names on each side
 NOTE = (
-    "Mean ranks over the data sets, the best on the left. Grey bars: methods that Nemenyi's test\n"
+    "Mean ranks over the data sets, the best on the left. Blue bars: methods that Nemenyi's test\n"
     "does not tell apart at 0.05; CD: the difference that it tells apart. Bold: cross-entropy."
 )
 
@@ -27,7 +28,7 @@ def draw_diagrams(path: Path, compared: Compared) -> None:
     plt = style.pyplot()
     half = -(-len(compared.names) // 2)
     figure, axes = plt.subplots(
-        3, 2, figsize=(15, 3 * (1.1 + 0.21 * (half + 4))), layout="constrained"
+        3, 2, figsize=(15, 3 * (1.1 + 0.22 * (half + 4))), layout="constrained"
     )
     for each, measure in zip(axes.flat, MEASURES, strict=True):
         draw_diagram(each, compared.names, compared.rankings[measure])
@@ -51,10 +52,10 @@ def draw_diagram(axes: Axes, names: tuple[str, ...], ranking: Ranking) -> None:
         axes.plot([rank, rank, end], [0, row, row], color=style.GREY, linewidth=0.7)
         text = f"{names[method]}  {rank:.1f} " if left else f" {rank:.1f}  {names[method]}"
         side, weight = "right" if left else "left", "bold" if method == 0 else "normal"
-        axes.text(end, row, text, ha=side, va="center", fontsize=9, fontweight=weight)
+        axes.text(end, row, text, ha=side, va="center", fontsize=10, fontweight=weight)
     for k, (first, last) in enumerate(found):
-        axes.hlines(-0.5 * (k + 1), ranks[first], ranks[last], color="#9a9a9a", linewidth=3)
-    axes.set(xlim=(low - 0.75 * (high - low), high + 0.75 * (high - low)))
+        axes.hlines(-0.5 * (k + 1), ranks[first], ranks[last], color=style.BLUE, linewidth=3)
+    axes.set(xlim=(low - SIDE * (high - low), high + SIDE * (high - low)))
     axes.set(ylim=(top - half, 5.5))
     axes.axis("off")
 
@@ -62,7 +63,7 @@ def draw_diagram(axes: Axes, names: tuple[str, ...], ranking: Ranking) -> None:
 def draw_scale(axes: Axes, low: float, high: float, difference: float) -> None:
     """The axis of ranks, and the critical difference above it."""
     axes.hlines(0, low, high, color=style.BLACK, linewidth=1)
-    ticks = np.arange(low, high + 1, max(1, (high - low) // 8))
+    ticks = np.arange(low, high + 1, 2)
     axes.vlines(ticks, 0, 0.4, color=style.BLACK, linewidth=1)
     for tick in ticks:
         axes.text(tick, 0.6, f"{tick:.0f}", ha="center", va="bottom", fontsize=9)

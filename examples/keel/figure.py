@@ -9,6 +9,7 @@ import numpy as np
 
 from examples.keel.comparison import compare, imbalance, sizes
 from examples.keel.diagram import draw_diagrams
+from examples.keel.methods import MIDWAY
 from examples.keel.outcome import Outcome
 from examples.report import files, style
 
@@ -21,12 +22,12 @@ TICKS = 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000
 SHOWN = {
     "inverse frequency": (style.BLUE, "o"),
     "class-balanced sampling": (style.GREEN, "^"),
-    "threshold, chosen": (style.ORANGE, "s"),
+    MIDWAY: (style.ORANGE, "s"),
     "OHEM": (style.PURPLE, "D"),
     "difficulty": (style.VERMILLION, "v"),
 }
 NOTE = (
-    "MLP, points from cross-entropy. A marker is the median of a fifth of the data sets, the bar\n"
+    "MLP, from cross-entropy. A marker is the median of a fifth of the data sets, the bar\n"
     "its quartiles; markers of one fifth stand beside each other."
 )
 
@@ -52,13 +53,16 @@ def draw_effects(path: Path, outcome: Outcome) -> None:
     }
     for row, measure in zip(axes, ("balanced accuracy", "PR-AUC"), strict=True):
         moved = {name: compared.effects(name, measure) for name in names}
+        if measure == "PR-AUC":
+            moved.pop(MIDWAY, None)  # a threshold ranks nothing
         for each, (title, positions) in zip(row, columns.items(), strict=True):
             draw_medians(each, positions, moved)
             if measure == "PR-AUC":
                 each.set_xlabel(title)
-        row[0].set_title(measure)
+        row[0].set_ylabel(f"{measure}, points")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(names))
+    figure.get_layout_engine().set(wspace=0.06)
     figure.supxlabel(NOTE, fontsize=10, color=style.GREY)
     files.write_figure(path, figure)
 
@@ -75,7 +79,7 @@ def draw_medians(axes: Axes, positions: np.ndarray, moved: dict[str, np.ndarray]
         ).T
         place = centres * 1.06 ** (k - (len(moved) - 1) / 2)
         bars = middle - low, high - middle
-        axes.errorbar(place, middle, bars, color=color, marker=marker, label=name, linewidth=1)
+        axes.errorbar(place, middle, bars, color=color, marker=marker, label=name, linestyle="none")
     axes.set_xscale("log")
     axes.minorticks_off()
     ticks = [tick for tick in TICKS if positions.min() < tick < positions.max()]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from examples.data.keel import Table
-from examples.keel.folds import Divisions, divide
+from examples.keel.folds import FOLDS, Divisions, divide
 
 # Rows and features; a data set belongs to the first in which it fits. Rows cost little, since no
 # step sees the padding. Features cost in every step, and every group costs compilations.
@@ -49,7 +49,11 @@ def fits(table: Table, box: tuple[int, int]) -> bool:
 
 
 def pad(tables: dict[str, Table], seed: int) -> Group:
-    """A group, divided by a seed; as large as its largest data set."""
+    """A group, divided by a seed; as large as its largest data set.
+
+    Raises:
+      ValueError: a class has fewer rows than there are folds.
+    """
     rows, columns = np.max([table.features.shape for table in tables.values()], 0)
     parts = [pad_one(name, table, seed, rows, columns) for name, table in tables.items()]
     return Group(tuple(tables), *map(np.stack, zip(*parts, strict=True)))
@@ -58,6 +62,11 @@ def pad(tables: dict[str, Table], seed: int) -> Group:
 def pad_one(name: str, table: Table, seed: int, rows: int, columns: int) -> tuple[np.ndarray, ...]:
     """The fields of one data set, but its name."""
     features, labels = table
+    fewest = np.bincount(labels, minlength=2).min()
+    if fewest < FOLDS:
+        raise ValueError(
+            f"{name} has {fewest} rows of a class; {FOLDS} folds need at least {FOLDS}."
+        )
     identity = zlib.crc32(name.encode())
     divisions = divide(labels, seed)
     mean, scale = statistics(features, divisions)

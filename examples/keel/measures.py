@@ -1,4 +1,4 @@
-"""Six measures of scores, and what is done with the scores after training."""
+"""Measures of scores, and what is done with the scores after training."""
 
 import jax
 import jax.numpy as jnp
@@ -7,13 +7,16 @@ from jax import Array
 import jimb
 
 MEASURES = ("balanced accuracy", "G-mean", "F1", "MCC", "PR-AUC", "ROC-AUC")
+# Shown, but no measure to compare methods by: of each class, the share that is called so.
+RATES = ("recall", "specificity")
 
 
 def measure(scores: Array, labels: Array, judged: Array) -> Array:
-    """The MEASURES `[M]` of scores `[N]`, of those rows that are judged."""
+    """The MEASURES and RATES `[M]` of scores `[N]`, of those rows that are judged."""
     metrics = jimb.metrics
     predicted = (scores >= 0).astype(int)
     state = metrics.update(metrics.init(2), predicted, labels, where=judged)
+    specificity, recall = metrics.per_class_recall(state)
     return jnp.stack(
         [
             metrics.balanced_accuracy(state),
@@ -22,6 +25,8 @@ def measure(scores: Array, labels: Array, judged: Array) -> Array:
             metrics.matthews_correlation(state),
             metrics.average_precision(scores, labels, where=judged),
             metrics.roc_auc(scores, labels, where=judged),
+            recall,
+            specificity,
         ]
     )
 
@@ -34,8 +39,21 @@ def adjusted(scores: Array, counts: Array, tau: Array) -> Array:
     return moved[..., 1] - moved[..., 0]
 
 
-def past_threshold(scores: Array, chosen_on: Array, labels: Array, judged: Array) -> Array:
-    """Scores that are 0 at the threshold of the best balanced accuracy of other scores."""
-    choice = jimb.posthoc.choose_threshold(jax.nn.sigmoid(chosen_on), labels, where=judged)
+def past_threshold(
+    scores: Array, chosen_on: Array, labels: Array, judged: Array, *, midway: bool
+) -> Array:
+    """Scores that are 0 at the threshold of the best balanced accuracy of other scores.
+
+    It is one of their probabilities, or midway between two of them.
+    """
+    p = jax.nn.sigmoid(chosen_on)
+    tried = between(jnp.where(judged, p, 1.0)) if midway else None
+    choice = jimb.posthoc.choose_threshold(p, labels, thresholds=tried, where=judged)
     t = jnp.clip(choice.value, 1e-7, 1 - 1e-7)
     return scores - jnp.log(t / (1 - t))
+
+
+def between(p: Array) -> Array:
+    """Midpoints of sorted probabilities `[N + 1]`, also with 0 and 1."""
+    edges = jnp.concatenate([jnp.zeros(1), jnp.sort(p), jnp.ones(1)])
+    return (edges[1:] + edges[:-1]) / 2

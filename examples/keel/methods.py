@@ -13,10 +13,10 @@ import numpy as np
 Family = Literal[
     "softmax", "one-vs-all", "asymmetric", "cosine", "AUC", "mined", "drawn", "interpolated"
 ]
-# What an epoch is drawn by, in the order of `draws.WEIGHTS`.
+# What an epoch is drawn by.
 Draw = Literal["classes", "difficulty", "last loss", "forgetting", "variability"]
 DRAWS: tuple[Draw, ...] = ("classes", "difficulty", "last loss", "forgetting", "variability")
-# How far re-balancing is on along the training, in the order of `draws.shares`.
+# How far re-balancing is on along the training, in the order of `training.share_of`.
 Schedule = Literal["always", "deferred", "progressive"]
 SCHEDULES: tuple[Schedule, ...] = ("always", "deferred", "progressive")
 
@@ -71,10 +71,12 @@ def drawn(draw: Draw) -> int:
     return DRAWS.index(draw)
 
 
-GAMMA = (0.5, 1, 2, 5)
-BETA = (0.9, 0.99, 0.999, 0.9999)
-TAU = (0.5, 1, 1.5)
-CE, THRESHOLD = "cross-entropy (CE)", "threshold, chosen"
+# Of numbers that are equally good on the inner part the first is taken: the paper's, mostly jimb's
+# default too. Where few rows choose, that is often.
+GAMMA = (2, 0.5, 1, 5)
+BETA = (0.9999, 0.9, 0.99, 0.999)
+TAU = (1, 0.5, 1.5)
+CE, THRESHOLD, MIDWAY = "cross-entropy (CE)", "threshold (chosen)", "threshold (chosen midway)"
 DEFERRED, PROGRESSIVE = scheduled("deferred"), scheduled("progressive")
 METHODS = (
     Method(CE, "softmax_cross_entropy_loss", "", "softmax"),
@@ -84,7 +86,7 @@ METHODS = (
     ),
     Method("focal", "softmax_focal_loss", "Lin 2017", "softmax", grid(gamma=GAMMA)),
     Method("inverse frequency", "inverse_frequency_weights", "", "softmax", grid(power=1)),
-    Method("square root of it", "inverse_frequency_weights", "", "softmax", grid(power=0.5)),
+    Method("square-root weights", "inverse_frequency_weights", "", "softmax", grid(power=0.5)),
     Method("effective number", "effective_number_weights", "Cui 2019", "softmax", grid(beta=BETA)),
     Method(
         *("deferred re-weighting (DRW)", "effective_number_weights", "Cao 2019", "softmax"),
@@ -92,7 +94,7 @@ METHODS = (
     ),
     Method("balanced softmax", "balanced_softmax_loss", "Ren 2020", "softmax", grid(tau=1)),
     Method(
-        *("logit adjustment, trained", "logit_adjusted_loss", "Menon 2021", "softmax"),
+        *("logit adjustment (trained)", "logit_adjusted_loss", "Menon 2021", "softmax"),
         grid(tau=TAU),
     ),
     Method("VS loss", "vs_loss", "Kini 2021", "softmax", grid(exponent=(0.15, 0.3), tau=TAU)),
@@ -103,19 +105,19 @@ METHODS = (
     ),
     Method(
         *("asymmetric", "sigmoid_asymmetric_loss", "Ridnik 2021", "asymmetric"),
-        grid(gamma=(0, 1), negatives=(2, 4)),
+        grid(gamma=(1, 0), negatives=(4, 2)),
     ),
     Method("CB-sigmoid", "class_balanced_sigmoid_loss", "Cui 2019", "one-vs-all", grid(beta=BETA)),
     Method(
         *("CB-focal", "class_balanced_focal_loss", "Cui 2019", "one-vs-all"),
-        grid(beta=BETA, gamma=(0.5, 2)),
+        grid(beta=BETA, gamma=(2, 0.5)),
     ),
-    Method("LDAM", "ldam_loss", "Cao 2019", "cosine", grid(margin=(0.25, 0.5))),
+    Method("LDAM", "ldam_loss", "Cao 2019", "cosine", grid(margin=(0.5, 0.25))),
     Method(
         *("LDAM-DRW", "ldam_loss", "Cao 2019", "cosine"),
-        grid(margin=(0.25, 0.5), beta=0.9999, schedule=DEFERRED),
+        grid(margin=(0.5, 0.25), beta=0.9999, schedule=DEFERRED),
     ),
-    Method("AUC-margin", "", "Yuan 2021", "AUC", grid(margin=(0.5, 1))),
+    Method("AUC-margin", "", "Yuan 2021", "AUC", grid(margin=(1, 0.5))),
     Method(
         *("class-balanced sampling", "sampling.class_power", "Kang 2020", "drawn"),
         grid(class_power=0),
@@ -133,17 +135,17 @@ METHODS = (
         grid(class_power=0, schedule=DEFERRED),
     ),
     Method(
-        *("class-balanced, interpolated", "sampling.interpolate_within_class", "Chawla 2002"),
+        *("class-balanced (interpolated)", "sampling.interpolate_within_class", "Chawla 2002"),
         "interpolated",
         grid(class_power=0),
     ),
     Method(
         *("OHEM", "mining.hard_example_weights", "Shrivastava 2016", "mined"),
-        grid(keep=(0.25, 0.5, 0.75)),
+        grid(keep=(0.5, 0.25, 0.75)),
     ),
     Method(
         *("difficulty", "difficulty", "Yu 2022", "drawn"),
-        grid(draw=drawn("difficulty"), pseudocount=(0.1, 1, 10)),
+        grid(draw=drawn("difficulty"), pseudocount=(1, 0.1, 10)),
     ),
     Method(
         *("last loss", "difficulty.last_loss", "Loshchilov 2016", "drawn"),
@@ -154,14 +156,15 @@ METHODS = (
         grid(draw=drawn("forgetting")),
     ),
     Method(
-        *("data maps, variability", "difficulty.data_map", "Swayamdipta 2020", "drawn"),
+        *("data maps (variability)", "difficulty.data_map", "Swayamdipta 2020", "drawn"),
         grid(draw=drawn("variability")),
     ),
     Method(
-        *("logit adjustment, post hoc", "posthoc.adjust_logits", "Menon 2021", "post hoc"),
+        *("logit adjustment (post hoc)", "posthoc.adjust_logits", "Menon 2021", "post hoc"),
         grid(tau=TAU),
     ),
     Method(THRESHOLD, "posthoc.choose_threshold", "", "post hoc"),
+    Method(MIDWAY, "posthoc.choose_threshold", "", "post hoc"),
 )
 # Programs: of all that go over the same batches, and of those that have their own.
 SHARED: tuple[Family, ...] = ("softmax", "one-vs-all", "asymmetric", "cosine", "AUC", "mined")

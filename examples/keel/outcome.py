@@ -1,14 +1,15 @@
 """What all programs found, put together: choices, and measures of the test folds."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from examples.data.keel import Table
 from examples.keel import choice
+from examples.keel.choice import Chosen
+from examples.keel.folds import FOLDS
 from examples.keel.jobs import MODELS, Job, trained_by
-from examples.keel.methods import Method, of_family
+from examples.keel.methods import Method
 from examples.keel.models import Model
 from examples.keel.results import Result
 
@@ -26,29 +27,54 @@ class Outcome(NamedTuple):
     """What was found on `T` data sets with `S` seeds."""
 
     tables: dict[str, Table]
-    test: dict[Model, ByMethod]  # [S, T, FOLDS, M]
-    chosen: dict[Model, ByMethod]  # [S, T, FOLDS], positions in the method's grid
+    chosen: dict[Model, dict[str, Chosen]]  # by method, [S, T, FOLDS, ...]
     spent: dict[str, Spent]  # by model and kind of epoch
     programs: int
-    kept: int  # results of a program and a seed that an earlier run left
+    compiled: float | None  # seconds; None where an earlier run left results
+
+    @property
+    def test(self) -> dict[Model, ByMethod]:
+        """Measures of the test folds, `[S, T, FOLDS, M]`."""
+        return {
+            model: {name: each.test for name, each in methods.items()}
+            for model, methods in self.chosen.items()
+        }
 
 
 def join(
-    tables: dict[str, Table], methods: tuple[Method, ...], jobs: list[Job], kept: int
+    tables: dict[str, Table], methods: tuple[Method, ...], jobs: list[Job], compiled: float | None
 ) -> Outcome:
-    """Chooses in every fold of every group."""
-    of_model = {model: [job for job in jobs if job.recipe.model == model] for model in MODELS}
-    chosen, test = (
-        {model: by_method(methods, own, part) for model, own in of_model.items()} for part in (0, 1)
-    )
-    return Outcome(
-        tables,
-        test,
-        chosen,
-        spent_by(jobs),
-        len(jobs),
-        kept,
-    )
+    """Chooses in every fold of every group, after all trials have their results."""
+    chosen = {}
+    for model in MODELS:
+        groups = [split(job) for job in jobs if job.recipe.model == model]
+        chosen[model] = {
+            method.name: joined([group[method.name] for group in groups if method.name in group])
+            for method in methods
+        }
+    return Outcome(tables, chosen, spent_by(jobs), len(jobs), compiled)
+
+
+def split(job: Job) -> dict[str, Chosen]:
+    """What each method of a program chose, `[S, T, FOLDS, ...]`."""
+    methods = trained_by(job.recipe)
+    seeds = [choice.split(each.measures, methods) for each in results_of(job)]
+    return {
+        method.name: Chosen(
+            *map(np.stack, zip(*(seed[method.name] for seed in seeds), strict=True))
+        )
+        for method in methods
+    }
+
+
+def joined(groups: list[Chosen]) -> Chosen:
+    """The data sets of all groups, one behind the other."""
+    return Chosen(*(np.concatenate(part, 1) for part in zip(*groups, strict=True)))
+
+
+def results_of(job: Job) -> list[Result]:
+    """Of all seeds."""
+    return [trial.result for trial in job.trials if trial.result is not None]
 
 
 def spent_by(jobs: list[Job]) -> dict[str, Spent]:
@@ -58,36 +84,13 @@ def spent_by(jobs: list[Job]) -> dict[str, Spent]:
         kind = "own batches" if job.recipe.own_plans else "shared batches"
         name = f"{job.recipe.model}, {kind}"
         before = found.get(name, Spent(0, 0.0))
-        seconds = sum(each.seconds for each in kept([job]))
+        seconds = sum(each.seconds for each in results_of(job))
         found[name] = Spent(before.trainings + trainings(job), before.seconds + seconds)
     return found
 
 
-def by_method(methods: tuple[Method, ...], jobs: list[Job], part: int) -> ByMethod:
-    """Of each method what `joined` finds."""
-    return {method.name: joined(method, jobs, part) for method in methods}
-
-
-def joined(method: Method, jobs: list[Job], part: int) -> np.ndarray:
-    """Of one method, `[S, T, ...]`: of the first part what it chose, of the second its measures."""
-    groups = []
-    for job in jobs:
-        names = trained_by(job.recipe)
-        if method in names:
-            seeds = [choice.split(each.measures, names)[method.name] for each in kept([job])]
-            groups.append(np.stack([each[part] for each in seeds]))
-    return np.concatenate(groups, 1)
-
-
-def kept(jobs: Iterable[Job]) -> list[Result]:
-    """All that is there."""
-    return [each for job in jobs for each in job.kept if each is not None]
-
-
 def trainings(job: Job) -> int:
     """How many a program ran with all seeds; the methods after training need none."""
-    after = sum(len(method.grid) for method in of_family("post hoc"))
-    both = trained_by(job.recipe)[-1].family == "post hoc"
-    each = (x.measures[..., 0].size for x in kept([job]))
-    number = kept([job])[0].measures.shape[-2]
-    return sum(each) // number * (number - (after if both else 0))
+    methods = (each for each in trained_by(job.recipe) if each.family != "post hoc")
+    numbers = sum(len(method.grid) for method in methods)
+    return len(job.trials) * len(job.tables) * FOLDS * 2 * numbers

@@ -1,8 +1,8 @@
-"""One compiled program for a group of data sets and a family of methods, on all cores.
+"""One compiled program for a group of data sets and some families of methods, on all cores.
 
 The divisions of all data sets, five folds and in each an inner and an outer part, are trained one
-after the other on each core, all trainings of the family side by side: they share batches, so that
-the products of a hundred small trainings are one of some size.
+after the other on each core, all numbers of all methods side by side: what shares its batches is
+one product of some size instead of a hundred small ones.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ import jimb
 from examples.keel.folds import FOLDS, INNER, OUTER
 from examples.keel.groups import Group
 from examples.keel.measures import adjusted, measure, past_threshold
-from examples.keel.methods import numbers_of
+from examples.keel.methods import TAU, numbers_of
 from examples.keel.training import Each, Recipe, Rows, train
 
 
@@ -41,16 +41,23 @@ class Division(NamedTuple):
     scale: Array  # [F]
 
 
-Compiled = Callable[[Tables, Division, Each], tuple[Array, Array]]
+class Compiled(NamedTuple):
+    """Of groups of one shape."""
+
+    trains: Callable[..., tuple[Array, Array]]
+    after: Callable[..., Array] | None  # the methods after training, where cross-entropy is there
 
 
 def build(group: Group, recipe: Recipe) -> Compiled:
     """Compiles a program for groups of this shape."""
     arguments = arguments_of(group, 0, recipe)
-    devices = jax.devices()[: most(len(arguments[1].table), jax.device_count())]
-    mesh = Mesh(np.array(devices), "cores")
-    compiled: Compiled = program.lower(*arguments, recipe=recipe, mesh=mesh).compile()
-    return compiled
+    mesh = mesh_of(len(arguments[1].table))
+    trains = program.lower(*arguments, recipe=recipe, mesh=mesh)
+    after = None
+    if recipe.has_cross_entropy:
+        scores = jax.ShapeDtypeStruct(group.trained.shape, jnp.float32)
+        after = after_training.lower(scores, *after_arguments_of(group)).compile()
+    return Compiled(trains.compile(), after)
 
 
 def run(compiled: Compiled, group: Group, seed: int, recipe: Recipe) -> np.ndarray:
@@ -58,26 +65,33 @@ def run(compiled: Compiled, group: Group, seed: int, recipe: Recipe) -> np.ndarr
 
     Behind those of the families are those of the methods after training, if cross-entropy is there.
     """
-    measures, first = compiled(*arguments_of(group, seed, recipe))
+    measures, first = compiled.trains(*arguments_of(group, seed, recipe))
     shape = group.trained.shape[:3]
-    found = measures.reshape(*shape, *measures.shape[1:])
-    if recipe.families[0] == "softmax":
-        tables = map(jnp.asarray, (group.labels, group.trained, group.judged))
-        after = after_training(first.reshape(*shape, -1), *tables, numbers_of("post hoc").tau[:-1])
-        found = jnp.concatenate([found, after], -2)
-    return np.asarray(found)
+    found = np.asarray(measures).reshape(*shape, *measures.shape[1:])
+    if compiled.after is not None:
+        scores = jnp.asarray(np.asarray(first).reshape(group.trained.shape))
+        after = compiled.after(scores, *after_arguments_of(group))
+        found = np.concatenate([found, after], -2)
+    return found
+
+
+def after_arguments_of(group: Group) -> tuple[Array, ...]:
+    """Of `after_training`, behind the scores."""
+    tables = map(jnp.asarray, (group.labels, group.trained, group.judged))
+    return *tables, jnp.asarray(TAU, jnp.float32)
 
 
 def arguments_of(group: Group, seed: int, recipe: Recipe) -> tuple[Tables, Division, Each]:
-    """What a program is called with."""
+    """What a program is called with: all numbers of the recipe's families."""
     tables = Tables(*map(jnp.asarray, (group.features, group.labels, group.num_features)))
     numbers = {family: numbers_of(family) for family in recipe.families}
     return tables, divisions_of(group, seed), numbers
 
 
-def most(work: int, workers: int) -> int:
-    """The most workers, up to so many, that divide the work evenly."""
-    return max(n for n in range(1, workers + 1) if work % n == 0)
+def mesh_of(divisions: int) -> Mesh:
+    """The most devices that divide them evenly."""
+    number = max(n for n in range(1, jax.device_count() + 1) if divisions % n == 0)
+    return Mesh(np.array(jax.devices()[:number]), "cores")
 
 
 def divisions_of(group: Group, seed: int) -> Division:
@@ -117,7 +131,7 @@ def program(
         mesh=mesh,
         in_specs=(everywhere, cores, everywhere),
         out_specs=cores,
-        check_vma=False,
+        check_vma=False,  # loops in the plans start from what is the same on all cores
     )
     found: tuple[Array, Array] = on_all(tables, divisions, numbers)
     return found
@@ -125,7 +139,7 @@ def program(
 
 @jax.jit
 def after_training(first: Array, labels: Array, trained: Array, judged: Array, tau: Array) -> Array:
-    """The methods after training, `[T, FOLDS, 2, C + 1, M]`; the last is the threshold.
+    """The methods after training, `[T, FOLDS, 2, C + 2, M]`; the last two choose a threshold.
 
     Args:
       first: scores of cross-entropy, `[T, FOLDS, 2, N]`.
@@ -139,7 +153,7 @@ def after_training(first: Array, labels: Array, trained: Array, judged: Array, t
         counts = jnp.asarray(jimb.class_counts(labels, 2, where=rows), jnp.float32)
         inner = judged[INNER]
         moved = [adjusted(scores, counts, strength) for strength in tau]
-        moved.append(past_threshold(scores, on, labels, inner))
+        moved += [past_threshold(scores, on, labels, inner, midway=each) for each in (False, True)]
         return jnp.stack(moved)
 
     def of_fold(fold: tuple[Array, ...]) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from examples.keel import programs, results
-from examples.keel.jobs import Job, jobs_of, load, methods_of
+from examples.keel.jobs import Job, Trial, jobs_of, load, methods_of
 from examples.keel.outcome import Outcome, join
 from examples.keel.results import Result
 from examples.keel.settings import Settings
@@ -25,27 +25,35 @@ def run(settings: Settings) -> Outcome:
     """
     methods, tables = methods_of(settings), load(settings)
     jobs = list(jobs_of(settings, tables, methods))
-    missing = [job for job in jobs if None in job.kept]
-    kept_before = sum(each is not None for job in jobs for each in job.kept)
-    with tqdm(total=sum(job.kept.count(None) for job in jobs), disable=None, leave=False) as bar:
+    all_trials = [trial for job in jobs for trial in job.trials]
+    total = sum(trial.result is None for trial in all_trials)
+    start = time.perf_counter()
+    with tqdm(total=total, disable=None, leave=False) as bar:
         bar.set_description("compiles")
+        to_run = [job for job in jobs if any(trial.result is None for trial in job.trials)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ready = list(pool.map(lambda job: programs.build(job.groups[0], job.recipe), missing))
-        for job, compiled in zip(missing, ready, strict=True):
+            built = list(pool.map(build, to_run))
+        compiled = time.perf_counter() - start
+        for job, program in zip(to_run, built, strict=True):
             bar.set_description(f"{job.recipe.model}, {len(job.tables)} data sets")
-            for position, kept in enumerate(job.kept):
-                if kept is None:
-                    job.kept[position] = run_one(compiled, job, position, settings)
+            for trial in job.trials:
+                if trial.result is None:
+                    trial.result = run_one(program, job, trial, settings)
                     bar.update()
-    return join(tables, methods, jobs, kept_before)
+    return join(tables, methods, jobs, compiled if total == len(all_trials) else None)
 
 
-def run_one(compiled: programs.Compiled, job: Job, position: int, settings: Settings) -> Result:
+def build(job: Job) -> programs.Compiled:
+    """Its program."""
+    return programs.build(job.trials[0].group, job.recipe)
+
+
+def run_one(program: programs.Compiled, job: Job, trial: Trial, settings: Settings) -> Result:
     """One program with one seed, kept."""
-    key, start = job.settings[position], time.perf_counter()
-    measures = programs.run(compiled, job.groups[position], key["seed"], job.recipe)
+    start = time.perf_counter()
+    measures = programs.run(program, trial.group, trial.seed, job.recipe)
     result = Result(measures, time.perf_counter() - start)
-    if np.isnan(measures).any():
-        raise FloatingPointError(f"{key['name']} found a NaN: lower --learning-rate.")
-    results.write(Path(settings.results), key, result)
+    if not np.isfinite(measures).all():
+        raise FloatingPointError(f"{trial.key['name']} found a NaN: lower --learning-rate.")
+    results.write(Path(settings.results), trial.key, result)
     return result

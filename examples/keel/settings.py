@@ -4,6 +4,9 @@ import dataclasses
 from pathlib import Path
 
 from examples.options import at_least
+from examples.report import marked
+
+BEGIN, END = "<!-- results of keel -->", "<!-- end of results -->"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,13 +16,14 @@ class Settings:
     sets: tuple[str, ...] = ()
     """Names of data sets; all hundred if left out."""
     only: str = ""
-    """Only methods with this in their name, and cross-entropy, which they are compared to."""
+    """Only methods with this in their name, and cross-entropy, which they are compared to. What
+    shares a program with them is trained too, and not shown."""
     seeds: int = 1
     """Each divides every data set into five folds anew, and has its own initial weights."""
     seed: int = 0
-    """The first of them."""
+    """The first seed."""
     steps: int = 300
-    """Of every training; a multiple of ten."""
+    """Steps of every training; a multiple of ten."""
     batch_size: int = 64
     """Rows a step."""
     hidden: int = 16
@@ -33,9 +37,12 @@ class Settings:
     data_dir: str | None = None
     """Folder of the data sets' files."""
     results: str = "out/keel"
-    """Folder of the results, by program and seed. What is there is not run."""
+    """Folder of the results, by program and seed. What is there is not run again; a group of other
+    data sets is."""
     page: str = ""
-    """File for what is printed."""
+    """File for what is printed; goes between the markers if the file is there."""
+    effects: str = ""
+    """File between whose markers a row a method goes, as in docs/results/effects.md."""
     figures: str = ""
     """Folder for the figures, three PNGs."""
 
@@ -48,5 +55,14 @@ class Settings:
             raise ValueError(f"--learning-rate must be above 0, got {self.learning_rate}.")
         if self.page and not Path(self.page).parent.is_dir():
             raise ValueError(f"--page {self.page} is in no folder; make the folder first.")
+        if self.page and Path(self.page).is_dir():
+            raise ValueError(f"--page {self.page} is a folder; add the name of a file.")
+        if Path(self.results).exists() and not Path(self.results).is_dir():
+            raise ValueError(f"--results {self.results} is a file; name a folder.")
+        if self.effects and not Path(self.effects).is_file():
+            raise ValueError(f"--effects {self.effects} is not there; the markers must be in it.")
+        for path in (self.page, self.effects):
+            if path and Path(path).is_file():
+                marked.around(Path(path), BEGIN, END)
         if self.figures and not Path(self.figures).is_dir():
             raise ValueError(f"--figures {self.figures} is no folder; make it first.")

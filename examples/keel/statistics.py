@@ -1,5 +1,6 @@
 """How methods are compared over data sets, as the field does: by ranks (Demšar 2006)."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +43,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
+@functools.cache  # the quantile takes half a second
 def critical_difference(number: int, sets: int, level: float = 0.05) -> float:
     """Nemenyi's, `q √(P (P + 1) / 6 T)`."""
     q = stats.studentized_range.ppf(1 - level, number, np.inf) / np.sqrt(2)

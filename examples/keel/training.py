@@ -34,6 +34,11 @@ class Recipe:
         return optax.adamw(schedule)
 
     @property
+    def has_cross_entropy(self) -> bool:
+        """Whether it is there: the first training of the first family."""
+        return self.families[0] == "softmax"
+
+    @property
     def own_plans(self) -> bool:
         """Whether each training draws its own rows; otherwise all go over the same batches."""
         return self.families[0] in OWN
@@ -71,12 +76,12 @@ class State(NamedTuple):
 
 def train(key: Array, rows: Rows, numbers: Each, recipe: Recipe) -> Array:
     """Scores `[C, N]` of all rows after training; at 0 and above the rarer class is predicted."""
-    init_key, plan_key = jax.random.split(key)
+    init_key, round_key = jax.random.split(key)
     counts = jnp.asarray(jimb.class_counts(rows.labels, 2, where=rows.trained))
     given = Given(rows, counts, numbers)
 
     def one_round(state: State, number: Array) -> tuple[State, None]:
-        return run_round(plan_key, number, state, given, recipe), None
+        return run_round(round_key, number, state, given, recipe), None
 
     state, _ = jax.lax.scan(one_round, start(init_key, given, recipe), jnp.arange(recipe.rounds))
     logits = jnp.concatenate([predict(state, name, rows.inputs) for name in recipe.families])
@@ -108,12 +113,12 @@ def predict(state: State, family: Family, inputs: Array) -> Array:
 
 def run_round(key: Array, number: Array, state: State, given: Given, recipe: Recipe) -> State:
     """Draws a plan, or one for each training, and goes over it."""
-    key, rows = jax.random.fold_in(key, number), given.rows
+    (plan_key, key), rows = jax.random.split(jax.random.fold_in(key, number)), given.rows
 
     def step(state: State, batch: tuple[Array, dict[Family, Array]]) -> tuple[State, None]:
         return train_step(key, state, *batch, given, recipe), None
 
-    plans = plans_of(key, number / recipe.rounds, state, given, recipe)
+    plans = plans_of(plan_key, number / recipe.rounds, state, given, recipe)
     positions = number * recipe.steps + jnp.arange(recipe.steps)
     state, _ = jax.lax.scan(step, state, (positions, plans))
     update = jax.vmap(draws.update, (0, 0, None))

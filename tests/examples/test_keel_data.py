@@ -9,16 +9,7 @@ from examples.data import keel as data
 from examples.data import sources
 from examples.keel import folds, groups, models
 from examples.keel.folds import INNER, OUTER
-
-
-def table(rows, positives, features=3, seed=0):
-    """Positives lie higher in the first feature."""
-    rng = np.random.default_rng(seed)
-    labels = (rng.permutation(rows) < positives).astype(np.int32)
-    x = rng.normal(5, 2, (rows, features)).astype(np.float32)
-    x[:, 0] += 3 * labels
-    return data.Table(x, labels)
-
+from tests.helpers.keel import table
 
 # ----------------------------------------------------------------------------------------- data
 
@@ -37,9 +28,22 @@ def test_the_rarer_class_is_1_whatever_its_name(tmp_path):
     np.testing.assert_array_equal(data.load(data.ANY, str(tmp_path)).labels, [0, 0, 1])
 
 
-@pytest.mark.parametrize("text", ["1,positive\n2,other", "1,positive\n2,3,negative", "1,positive"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,positive\n2,other",
+        "1,positive\n2,3,negative",
+        "1,positive",
+        "positive\nnegative",
+        "",
+        "\udcff1,positive\n2,negative\n",
+        "\n".join(
+            f"{n if n != 7 else '7.0.1'},{'positive' if n % 5 else 'negative'}" for n in range(40)
+        ),
+    ],
+)
 def test_a_damaged_file_is_named(tmp_path, text):
-    (tmp_path / f"{data.ANY}.dat").write_text(text)
+    (tmp_path / f"{data.ANY}.dat").write_text(text, errors="surrogateescape")
     with pytest.raises(ValueError, match=f"{data.ANY}.dat is damaged"):
         data.load(data.ANY, str(tmp_path))
 
@@ -95,6 +99,11 @@ def test_each_data_set_is_in_the_first_group_that_holds_it():
     assert [list(group) for group in groups.grouped(tables)] == [["small"], ["wide"]]
     with pytest.raises(ValueError, match="vast is larger"):
         groups.grouped({"vast": table(20, 5, features=91)})
+
+
+def test_a_class_of_fewer_rows_than_folds_is_refused_by_name():
+    with pytest.raises(ValueError, match="rare has 4 rows of a class; 5 folds need at least 5"):
+        groups.pad({"common": table(20, 5), "rare": table(20, 4)}, 0)
 
 
 def test_padded_features_do_not_change_the_weights_of_the_others():
