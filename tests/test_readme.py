@@ -48,7 +48,7 @@ def test_a_problem_has_functions_an_example_and_figures_that_its_page_has(row):
 
 
 def test_readme_has_all_problems_of_the_page():
-    assert len(ROWS) == len(SECTIONS) == 11
+    assert len(ROWS) == len(SECTIONS) == 12
 
 
 @pytest.mark.slow

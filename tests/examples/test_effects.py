@@ -8,12 +8,17 @@ import pytest
 
 import jimb
 from examples.benchmark import calibration_page, effects, methods
+from examples.keel import effects as keel_effects
+from examples.keel import methods as keel_methods
+from examples.keel import settings as keel_settings
+from examples.keel.measures import MEASURES
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
 PAGE = (RESULTS / "effects.md").read_text()
 METHODS, _, REST = PAGE.partition(effects.BEGIN)
 SUMMARY = REST.partition(effects.END)[0]
+HUNDRED = PAGE.partition(keel_settings.BEGIN)[2].partition(keel_settings.END)[0]
 PAGES = {"benchmark": "methods", "decoupling": "decoupling", "bbn": "bbn"}
 
 
@@ -46,6 +51,23 @@ def test_the_summary_has_the_figures_of_the_page():
             first = line.split(" | ")[3]
             effect = row[column]
             assert first == "–" if effect == "–" else f"({effect})" in first, (task, row[0])
+
+
+@pytest.mark.parametrize(("position", "heading"), [(0, "MLP"), (1, "Linear model")])
+def test_the_rows_of_a_hundred_tables_are_those_of_their_page(position, heading):
+    sections = dict(
+        part.split("\n", 1) for part in (RESULTS / "keel.md").read_text().split("\n## ")[1:]
+    )
+    parts = re.split("Points from cross-entropy|How many rows", sections[heading])
+    ranks, moved = map(rows_of, parts[:2])
+    found, width = rows_of(HUNDRED), 1 + len(keel_effects.COLUMNS)
+    assert list(found) == [method.name for method in keel_methods.METHODS]
+    for name, cells in found.items():
+        rank, *others = cells[width * position : width * (position + 1)]
+        assert rank == ranks[name][2]  # behind function and paper
+        assert others == [moved[name][MEASURES.index(each)] for each in keel_effects.COLUMNS]
+    difference = re.search(r"if they\s+differ\s+by\s+(\d\.\d)\.", sections[heading])[1]
+    assert f"differ by less than {difference} are not told apart" in PAGE
 
 
 def rows_of(section):
