@@ -39,7 +39,8 @@ def choose_threshold(
       labels: 0 and 1, integers of the same shape.
       thresholds: `[G]`, floating point, which are rounded to the dtype of p. None tries all that
         differ on these data: each p, in ascending order, and inf, under which nothing is positive;
-        `scores` are `[N + 1]` (inf also stands in for the masked).
+        `scores` are `[N + 1]` (inf also stands in for the masked). With few examples give the
+        midpoints of sorted p: the p that is best is the upper edge of a gap.
       criterion: maps a `metrics.ConfusionState` of two classes to a number, higher is better.
       where: booleans of the same shape; False leaves an example out.
 
