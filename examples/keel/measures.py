@@ -47,13 +47,6 @@ def past_threshold(
     It is one of their probabilities, or midway between two of them.
     """
     p = jax.nn.sigmoid(chosen_on)
-    tried = between(jnp.where(judged, p, 1.0)) if midway else None
-    choice = jimb.posthoc.choose_threshold(p, labels, thresholds=tried, where=judged)
+    choice = jimb.posthoc.choose_threshold(p, labels, midway=midway, where=judged)
     t = jnp.clip(choice.value, 1e-7, 1 - 1e-7)
     return scores - jnp.log(t / (1 - t))
-
-
-def between(p: Array) -> Array:
-    """Midpoints of sorted probabilities `[N + 1]`, also with 0 and 1."""
-    edges = jnp.concatenate([jnp.zeros(1), jnp.sort(p), jnp.ones(1)])
-    return (edges[1:] + edges[:-1]) / 2

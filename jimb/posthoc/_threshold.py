@@ -28,6 +28,7 @@ def choose_threshold(
     *,
     thresholds: ArrayLike | None = None,
     criterion: Callable[[metrics.ConfusionState], Array] = metrics.balanced_accuracy,
+    midway: bool = False,
     where: ArrayLike | None = None,
 ) -> Choice:
     """The threshold t that scores highest on validation data, where `p >= t` is positive.
@@ -39,9 +40,11 @@ def choose_threshold(
       labels: 0 and 1, integers of the same shape.
       thresholds: `[G]`, floating point, which are rounded to the dtype of p. None tries all that
         differ on these data: each p, in ascending order, and inf, under which nothing is positive;
-        `scores` are `[N + 1]` (inf also stands in for the masked). With few examples give the
-        midpoints of sorted p: the p that is best is the upper edge of a gap.
+        `scores` are `[N + 1]` (inf also stands in for the masked).
       criterion: maps a `metrics.ConfusionState` of two classes to a number, higher is better.
+      midway: True for a value in the middle of the gap between the best p and the next lower, or 0.
+        On these data it scores the same; on others it is better where few examples chose it. (inf
+        stays, and so does p where no number lies in the gap.)
       where: booleans of the same shape; False leaves an example out.
 
     Returns:
@@ -58,8 +61,9 @@ def choose_threshold(
     Raises:
       TypeError: probabilities or thresholds are not floating point, labels not integers, `where`
         is not boolean, or `criterion` is no function.
-      ValueError: shapes do not fit, probabilities lie outside [0, 1] or labels are not 0 or 1,
-        unmasked. Traced, a wrong p is not positive, a wrong label dropped, with a checkify message.
+      ValueError: shapes do not fit, `midway` has thresholds beside it, probabilities lie outside
+        [0, 1] or labels are not 0 or 1, unmasked. Traced, a wrong p is not positive, a wrong label
+        dropped, with a checkify message.
 
     Example:
       By F1, and by an expected cost in which a missed positive costs ten false alarms:
@@ -69,6 +73,9 @@ def choose_threshold(
       >>> choice = jimb.posthoc.choose_threshold(p, labels, criterion=jimb.metrics.f1)
       >>> print(f"{choice.value:.1f} {choice.score:.2f}")
       0.2 0.67
+      >>> choice = jimb.posthoc.choose_threshold(p, labels, criterion=jimb.metrics.f1, midway=True)
+      >>> print(f"{choice.value:.2f} {choice.score:.2f}")
+      0.15 0.67
       >>> def saved(state):
       ...     return -jimb.metrics.expected_cost(state, [[0, 1], [10, 0]])
       >>> grid = jnp.array([0.15, 0.5, 0.95])
@@ -92,6 +99,8 @@ def choose_threshold(
     """
     _fitting(probabilities, labels)
     function("criterion", criterion)
+    if midway and thresholds is not None:
+        raise ValueError("midway lies between probabilities: leave thresholds out, or midway.")
     dtype = _checks.floating("probabilities", probabilities).dtype
     p = _checks.probabilities(probabilities, where=where)
     cells = _labels.positions("labels", labels, 2, where, "classes")
@@ -101,11 +110,11 @@ def choose_threshold(
         if not any(isinstance(x, jax.core.Tracer) for x in (p, cells, points)):
             exact = np.where(np.isnan(p), np.nan, widened(own))
             grid = thresholds if thresholds is None or _checks.on_host(thresholds) else points
-            choice = _chosen(np, exact, np.asarray(cells), grid, own.dtype, criterion)
+            choice = _chosen(np, exact, np.asarray(cells), grid, own.dtype, criterion, midway)
             if choice is not None:
                 return choice
         p = _checks.probabilities(rounded(own, dtype, "down"), where=where)
-    choice = _chosen(jnp, replicated(p), replicated(cells), points, dtype, criterion)
+    choice = _chosen(jnp, replicated(p), replicated(cells), points, dtype, criterion, midway)
     assert choice is not None
     return choice
 
@@ -139,6 +148,7 @@ def _chosen(
     points: Any,
     dtype: np.dtype[Any],
     criterion: Callable[[metrics.ConfusionState], Array],
+    midway: bool,
 ) -> Choice | None:
     """The choice, computed by `xp`: in NumPy, or None where the scores are traced, or in JAX."""
     tried = points is None
@@ -166,9 +176,18 @@ def _chosen(
     one_side = ~both & (xp.isnan(scored[side]) | (scored[side] >= scored[place]))
     place = xp.where(one_side, side, place)
     value = xp.where(known | one_side, points[place], xp.nan)
+    if midway:
+        value = _midway(xp, points, value, dtype)
     if tried:
         value = xp.where(value == _NEVER, xp.inf, value)
     return Choice(value.astype(dtype)[()], scores[place], scores)
+
+
+def _midway(xp: Any, points: Any, best: Any, dtype: np.dtype[Any]) -> Any:
+    """Between a point and the next lower one; rounded, it must not reach the lower."""
+    lower = xp.max(xp.where(points < best, points, 0))
+    middle = (lower + (best - lower) / 2).astype(dtype).astype(points.dtype)
+    return xp.where((middle > lower) & (best < _NEVER), middle, best)
 
 
 def _confusions(xp: Any, p: Any, cells: Any, thresholds: Any) -> Any:

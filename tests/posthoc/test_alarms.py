@@ -45,6 +45,10 @@ CALLS = {
         ),
         *(P, Y, Y == CLASSES),
     ),
+    "choose_threshold, midway": (
+        lambda p, y: posthoc.choose_threshold(p, y, midway=True),
+        *(P, Y),
+    ),
     "update": (class_means.update, STATE, X, CLASSES),
     "merge": (class_means.merge, STATE, STATE),
     "center": (class_means.center, STATE),

@@ -352,6 +352,11 @@ def test_traced_wrong_numbers_are_left_out_with_a_message(p, y, criterion, messa
         ),
         (lambda: by_tau(LOGITS, LABELS, criterion="f1"), TypeError, "criterion"),
         (
+            lambda: choose_threshold(P1, POSITIVE, thresholds=[0.5], midway=True),
+            ValueError,
+            "leave thresholds out, or midway",
+        ),
+        (
             lambda: choose_threshold(P1, POSITIVE, thresholds=0.5),
             ValueError,
             r"thresholds must be \[G\]",

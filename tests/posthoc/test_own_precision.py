@@ -81,6 +81,67 @@ def test_no_threshold_of_float64_scores_higher():
         assert choice.value in p
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        if kind in ("float64", "device bfloat16")
+        else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in KINDS
+    ],
+)
+def test_midway_lies_in_the_middle_of_the_gap_and_scores_the_same(kind):
+    for seed in range(4):
+        p, labels = fold(seed)
+        p = KINDS[kind](p)
+        best = choose_threshold(p, labels, criterion=f1)
+        choice = choose_threshold(p, labels, criterion=f1, midway=True)
+        assert choice.score == best.score
+        positive = [x >= choice.value for x in p] if kind == "list" else p >= choice.value
+        np.testing.assert_allclose(choice.score, f1_of(labels, positive), rtol=3e-7)
+        own = np.asarray(p, np.float64)
+        lower = max(own[own < float(best.value)], default=0.0)
+        middle = (lower + float(best.value)) / 2
+        assert lower < float(choice.value) <= float(best.value)
+        spacing = 2.0**-8 if "bfloat16" in kind else np.spacing(np.asarray(choice.value))
+        np.testing.assert_allclose(float(choice.value), middle, rtol=0, atol=float(spacing))
+
+
+def test_no_number_lies_midway_between_neighbours():
+    for dtype in (np.float64, np.float32, bfloat16):
+        upper = np.nextafter(dtype(0.3), dtype(1)) if dtype != bfloat16 else dtype(0.302)
+        p = np.array([dtype(0.3), upper, dtype(0.1)], dtype)
+        assert p[0] < p[1]
+        choice = choose_threshold(p, np.array([0, 1, 0]), criterion=f1, midway=True)
+        assert choice.value == p[1]
+
+
+def test_midway_below_the_lowest_is_half_and_infinity_stays():
+    p = np.array([0.4, 0.5, 0.9])
+    assert choose_threshold(p, np.array([1, 1, 0]), criterion=f1, midway=True).value == 0.2
+    with pytest.warns(UserWarning, match="one class only"):
+        assert choose_threshold(p, np.zeros(3, int), criterion=f1, midway=True).value == np.inf
+    zero = np.array([0.0, 0.5])
+    with pytest.warns(UserWarning, match="one class only"):
+        assert choose_threshold(zero, np.ones(2, int), criterion=f1, midway=True).value == 0
+    masked = choose_threshold(
+        np.array([0.1, 0.25, 0.3]),
+        np.array([0, 1, 1]),
+        midway=True,
+        where=np.array([1, 0, 1], bool),
+    )
+    assert masked.value == pytest.approx(0.2, abs=1e-16)
+
+
+def test_inside_jit_and_vmap_midway_keeps_its_promise_for_float64_outside():
+    for seed in range(4):
+        p, labels = fold(seed)
+        over = jax.jit(jax.vmap(lambda y, p=p: choose_threshold(p, y, criterion=f1, midway=True)))
+        values = over(np.stack([labels, 1 - labels]))
+        for y, t, score in zip((labels, 1 - labels), values.value, values.score, strict=True):
+            np.testing.assert_allclose(score, f1_of(y, p >= float(t)), rtol=3e-7)
+
+
 def test_what_differs_in_float64_alone_is_told_apart():
     p, labels = 1 - np.array([1e-9, 1e-10, 3e-9, 2e-9]), np.array([0, 1, 0, 0])
     choice = choose_threshold(p, jnp.asarray(labels), criterion=f1)
