@@ -24,7 +24,7 @@ from examples.keel.training import Recipe
 
 MODELS: tuple[Model, ...] = ("MLP", "linear")
 ROUNDS = 10  # what draws by the training so far draws anew this often
-FASTER = {"MLP": 1.0, "linear": 3.0}  # times the learning rate: weights start and end larger
+FASTER = {"MLP": 1.0, "linear": 3.0}  # times the learning rate
 # Raise it when trainings or measures change and no setting does: what is kept is of this code.
 CODE = 2
 
