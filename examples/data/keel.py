@@ -5,7 +5,6 @@ of which a value is no number becomes a column for each of its values; 22 data s
 missing value is a value of its own.
 """
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,8 +88,8 @@ def numbers(column: tuple[str, ...]) -> np.ndarray:
 
 
 def is_number(value: str) -> bool:
-    """Whether it is a finite one."""
+    """Whether it is one that float32 holds."""
     try:
-        return math.isfinite(float(value))
+        return abs(float(value)) <= np.finfo(np.float32).max
     except ValueError:
         return False
