@@ -15,6 +15,7 @@ from examples.data.sources import find_folder
 ANY = "abalone19"  # the folder is known by it
 CLASSES = {"negative", "positive"}
 MOST_CATEGORIES = 20
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Table(NamedTuple):
@@ -90,6 +91,6 @@ def numbers(column: tuple[str, ...]) -> np.ndarray:
 def is_number(value: str) -> bool:
     """Whether it is one that float32 holds."""
     try:
-        return abs(float(value)) <= np.finfo(np.float32).max
+        return abs(float(value)) <= LARGEST
     except ValueError:
         return False
