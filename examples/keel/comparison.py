@@ -34,11 +34,15 @@ class Compared(NamedTuple):
         """Its mean, and its standard error over the data sets."""
         return paired.mean_and_error(self.effects(name, measure))
 
+    def star(self, name: str, measure: str) -> str:
+        """`*` where Wilcoxon's test after Holm tells it from the baseline."""
+        return "*" if self.rankings[measure].p[self.names.index(name)] < LEVEL else ""
+
     def told_apart(self, measure: str) -> dict[str, list[str]]:
         """Methods above and below the baseline, by Wilcoxon's test after Holm."""
         found: dict[str, list[str]] = {"higher": [], "lower": []}
-        for name, p in zip(self.names[1:], self.rankings[measure].p[1:], strict=True):
-            if p < LEVEL:
+        for name in self.names:
+            if self.star(name, measure):
                 effects = self.effects(name, measure)
                 ranks = stats.rankdata(abs(effects))  # by which the test goes
                 found["higher" if np.sign(effects) @ ranks > 0 else "lower"].append(name)
@@ -47,11 +51,9 @@ class Compared(NamedTuple):
 
 def shown(compared: Compared, name: str, measure: str) -> str:
     """The baseline in per cent; of any other method `+5.0 ± 0.3*`, starred if told apart."""
-    k = compared.names.index(name)
-    if k == 0:
+    if name == compared.names[0]:
         return f"{100 * compared.scores[0, :, MEASURES.index(measure)].mean():.1f} %"
-    star = "*" if compared.rankings[measure].p[k] < LEVEL else ""
-    return paired.signed(*compared.moved(name, measure)) + star
+    return paired.signed(*compared.moved(name, measure)) + compared.star(name, measure)
 
 
 def compare(test: ByMethod) -> Compared:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from examples.keel.comparison import LEVEL, compare, imbalance, sizes, with_peers
+from examples.keel.comparison import compare, imbalance, sizes, with_peers
 from examples.keel.head import HEAD, TITLE
 from examples.keel.jobs import FASTER
 from examples.keel.measures import MEASURES
@@ -92,13 +92,11 @@ def beside(outcome: Outcome, peers: ByMethod) -> list[str]:
     compared = with_peers(outcome, peers)
     rows = []
     for k in np.argsort(compared.rankings[MEASURES[0]].ranks, kind="stable"):
-        cells = []
-        for m, ranking in enumerate(compared.rankings.values()):
-            star = "*" if ranking.p[k] < LEVEL else ""
-            cells.append(
-                f"{ranking.ranks[k]:.1f} ({100 * compared.scores[k, :, m].mean():.1f}){star}"
-            )
-        rows.append([compared.names[k], *cells])
+        name, cells = compared.names[k], []
+        for m, (measure, ranking) in enumerate(compared.rankings.items()):
+            mean = 100 * compared.scores[k, :, m].mean()
+            cells.append(f"{ranking.ranks[k]:.1f} ({mean:.1f}){compared.star(name, measure)}")
+        rows.append([name, *cells])
     said = filled(
         "Peers have the settings that they come with, but for 1000 iterations of logistic "
         "regression, fewer neighbours of SMOTE where there are few rows, and the forest's settings "

@@ -255,8 +255,11 @@ def test_a_data_set_alone_is_its_slice_of_the_big_program(kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_nothing_but_what_is_reported_depends_on_the_labels_of_the_test_fold(kind):
-    """Permuted, they change no inner measure, no choice and no prediction, thresholds included."""
+def test_nothing_but_what_is_reported_depends_on_the_test_fold(kind):
+    """Its labels, permuted, change no inner measure, no choice and no prediction, thresholds too.
+
+    Noise in the place of its features changes no inner measure.
+    """
     own, fold = jobs.trained_by(recipe_of(kind)), 1
     group = groups.pad(TABLES, 0)
     rng = np.random.default_rng(5)
@@ -268,6 +271,10 @@ def test_nothing_but_what_is_reported_depends_on_the_labels_of_the_test_fold(kin
     np.testing.assert_array_equal(before[:, fold, INNER], after[:, fold, INNER])
     chosen = [choice.split(each, own) for each in (before, after)]
     judged = group.judged[:, fold, OUTER]
+    features = group.features.copy()
+    features[judged] = rng.normal(size=features[judged].shape)
+    noise = found_by(group._replace(features=features), kind)
+    np.testing.assert_array_equal(before[:, fold, INNER], noise[:, fold, INNER])
     for method in own:
         first, second = (each[method.name] for each in chosen)
         np.testing.assert_array_equal(first.positions[:, fold], second.positions[:, fold])
